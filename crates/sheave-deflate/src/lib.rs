@@ -1,0 +1,3 @@
+//! The place of sheave's permessage-deflate (RFC 7692).
+//!
+//! Nothing is implemented here yet.

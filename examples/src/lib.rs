@@ -1,0 +1,1 @@
+//! Examples: one binary each in `src/bin`.

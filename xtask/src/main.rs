@@ -1,0 +1,3 @@
+//! Development tasks for sheave: `cargo xtask <task>`.
+
+fn main() {}
