@@ -1,1 +1,30 @@
 //! sheave-ws
+#![doc = ""]
+
+mod close;
+mod config;
+mod connection;
+mod error;
+mod frame;
+pub mod handshake;
+mod incoming;
+#[cfg(feature = "tokio")]
+pub mod io;
+mod keepalive;
+pub mod mask;
+mod message;
+mod outgoing;
+mod output;
+mod utf8;
+
+pub use close::{CloseCode, CloseFrame};
+pub use config::{Config, Role};
+pub use connection::Connection;
+pub use error::{Error, Limit, ProtocolError, Timeout, Usage};
+pub use frame::{FrameHeader, MaskingKey, OpCode, ReservedBits};
+pub use incoming::{Event, Incoming, Replies};
+pub use keepalive::{Due, Keepalive};
+pub use message::{Message, Utf8Bytes};
+pub use outgoing::{Control, MaskingKeys, Outgoing};
+pub use output::Output;
+pub use utf8::{InvalidUtf8, Utf8Validator};

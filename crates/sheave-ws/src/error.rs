@@ -1,0 +1,247 @@
+//! What can go wrong, by whose fault.
+
+use std::{fmt, io};
+
+use crate::close::CloseCode;
+use crate::handshake::{HandshakeError, Rejection};
+use crate::utf8::InvalidUtf8;
+
+/// Why a WebSocket failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke RFC 6455. It was sent a Close with [`ProtocolError::close_code`].
+    Protocol(ProtocolError),
+    /// The peer sent more than the configured limit. It was sent Close 1009.
+    Limit(Limit),
+    /// The opening handshake failed.
+    Handshake(HandshakeError),
+    /// The server answered the opening handshake with something other than a WebSocket.
+    Rejected(Box<Rejection>),
+    /// The transport ended without a closing handshake (RFC 6455 §7.1.5, code 1006).
+    Disconnected,
+    /// The transport failed.
+    Io(io::Error),
+    /// Something took longer than its limit.
+    Timeout(Timeout),
+    /// The WebSocket is closed: nothing can be sent or received any more.
+    Closed,
+    /// The caller asked for something that the protocol does not allow.
+    Usage(Usage),
+}
+
+impl Error {
+    /// The code that the peer is told, where this error is the peer's fault.
+    pub fn close_code(&self) -> Option<CloseCode> {
+        match self {
+            Self::Protocol(error) => Some(error.close_code()),
+            Self::Limit(_) => Some(CloseCode::TOO_BIG),
+            Self::Timeout(Timeout::Idle) => Some(CloseCode::GOING_AWAY),
+            _ => None,
+        }
+    }
+}
+
+/// How the peer broke the framing of RFC 6455.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// An opcode that has no meaning (§5.2).
+    ReservedOpCode(u8),
+    /// A reserved bit that no extension gave a meaning to there (§5.2).
+    ReservedBits,
+    /// A length that is not written in the fewest bytes (§5.2).
+    NonMinimalLength,
+    /// A length with its highest bit set (§5.2).
+    LengthOverflow,
+    /// A control frame without FIN (§5.5).
+    FragmentedControl,
+    /// A control frame with more than 125 bytes (§5.5).
+    ControlTooLong,
+    /// A frame from a client that is not masked (§5.1).
+    Unmasked,
+    /// A frame from a server that is masked (§5.1).
+    Masked,
+    /// A continuation frame with nothing to continue (§5.4).
+    UnexpectedContinuation,
+    /// A new data message inside a fragmented one (§5.4).
+    ExpectedContinuation,
+    /// Text that is not UTF-8 (§8.1).
+    InvalidUtf8,
+    /// A Close payload of one byte (§5.5.1).
+    ClosePayload,
+    /// A close code that must not be sent (§7.4).
+    CloseCode(u16),
+    /// A close reason that is not UTF-8 (§5.5.1).
+    CloseReason,
+}
+
+impl ProtocolError {
+    /// The code of the Close frame that answers this.
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::InvalidUtf8 | Self::CloseReason => CloseCode::INVALID_PAYLOAD,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+
+    /// What happened, as the Close frame's reason says it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::ReservedOpCode(_) => "reserved opcode",
+            Self::ReservedBits => "reserved bit set",
+            Self::NonMinimalLength => "length not in its shortest form",
+            Self::LengthOverflow => "length above 2^63",
+            Self::FragmentedControl => "fragmented control frame",
+            Self::ControlTooLong => "control frame over 125 bytes",
+            Self::Unmasked => "frame from a client not masked",
+            Self::Masked => "frame from a server masked",
+            Self::UnexpectedContinuation => "continuation of nothing",
+            Self::ExpectedContinuation => "new message inside a fragmented one",
+            Self::InvalidUtf8 => "text is not UTF-8",
+            Self::ClosePayload => "close payload of one byte",
+            Self::CloseCode(_) => "close code not allowed",
+            Self::CloseReason => "close reason is not UTF-8",
+        }
+    }
+}
+
+/// Which limit the peer went over ([`crate::Config`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Limit {
+    /// A message longer than [`crate::Config::max_message_size`].
+    MessageSize,
+    /// A frame longer than [`crate::Config::max_frame_size`].
+    FrameSize,
+    /// A message of more frames than [`crate::Config::max_fragments`].
+    Fragments,
+}
+
+impl Limit {
+    /// What happened, as the Close frame's reason says it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::MessageSize => "message too big",
+            Self::FrameSize => "frame too big",
+            Self::Fragments => "too many fragments",
+        }
+    }
+}
+
+/// What took too long ([`crate::Config`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Timeout {
+    /// The opening handshake.
+    Handshake,
+    /// The peer's half of the closing handshake.
+    Close,
+    /// Any sign of life from the peer after a keepalive Ping.
+    Keepalive,
+    /// No message in either direction.
+    Idle,
+    /// The peer takes nothing of what is being written.
+    Write,
+}
+
+/// What the caller did wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Usage {
+    /// A Ping payload over 125 bytes (RFC 6455 §5.5).
+    ControlTooLong,
+    /// A close reason over 123 bytes (RFC 6455 §5.5).
+    CloseReasonTooLong,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(error) => write!(f, "the peer broke the protocol: {}", error.reason()),
+            Self::Limit(limit) => write!(f, "the peer went over a limit: {}", limit.reason()),
+            Self::Handshake(error) => write!(f, "the opening handshake failed: {error}"),
+            Self::Rejected(rejection) => write!(f, "the server did not open a WebSocket: {rejection}"),
+            Self::Disconnected => f.write_str("the connection ended without a closing handshake"),
+            Self::Io(error) => write!(f, "the transport failed: {error}"),
+            Self::Timeout(timeout) => timeout.fmt(f),
+            Self::Closed => f.write_str("the WebSocket is closed"),
+            Self::Usage(usage) => usage.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Handshake => "the opening handshake took too long",
+            Self::Close => "the peer did not finish the closing handshake in time",
+            Self::Keepalive => "the peer did not answer a keepalive Ping in time",
+            Self::Idle => "no message for too long",
+            Self::Write => "the peer takes no data",
+        })
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ControlTooLong => "a control frame carries at most 125 bytes",
+            Self::CloseReasonTooLong => "a close reason is at most 123 bytes long",
+        })
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Handshake(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl std::error::Error for Usage {}
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<InvalidUtf8> for Error {
+    fn from(_: InvalidUtf8) -> Self {
+        Self::Protocol(ProtocolError::InvalidUtf8)
+    }
+}
+
+impl From<Limit> for Error {
+    fn from(limit: Limit) -> Self {
+        Self::Limit(limit)
+    }
+}
+
+impl From<HandshakeError> for Error {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(error)
+    }
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(Box::new(rejection))
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<Usage> for Error {
+    fn from(usage: Usage) -> Self {
+        Self::Usage(usage)
+    }
+}

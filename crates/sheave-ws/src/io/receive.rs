@@ -1,0 +1,309 @@
+//! The receiving loop, the same for a whole WebSocket and for the receiving half of a split one.
+
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::close_handle::CloseHandle;
+use super::timer::Timer;
+use crate::close::{CloseCode, CloseFrame};
+use crate::config::{Config, Role};
+use crate::error::{Error, Timeout};
+use crate::incoming::{Event, Incoming, Replies};
+use crate::keepalive::{Due, Keepalive};
+use crate::message::Message;
+use crate::outgoing::Control;
+
+/// What the loop needs of the rest of the connection.
+pub(super) trait Link: Replies {
+    /// Reads more.
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut BytesMut,
+        missing: usize,
+    ) -> Poll<io::Result<usize>>;
+
+    /// Writes what is queued and owed; Ready once nothing is.
+    fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
+
+    /// Ends the sending direction.
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Whether our Close has been queued.
+    fn is_closed(&self) -> bool;
+
+    /// When a message was last sent, if that is known to the link alone.
+    fn last_sent(&self) -> Option<Instant> {
+        None
+    }
+}
+
+/// The state of receiving. It is all here and nothing of it is in a future, so dropping one loses nothing.
+#[derive(Debug)]
+pub(super) struct ReceiveLoop {
+    role: Role,
+    incoming: Incoming,
+    input: BytesMut,
+    phase: Phase,
+    failure: Option<Error>,
+    peer_close: Option<CloseFrame>,
+    close_timeout: Duration,
+    /// When closing has taken too long.
+    deadline: Option<Instant>,
+    keepalive: Option<Box<Keepalive>>,
+    timer: Timer,
+    handle: Option<CloseHandle>,
+}
+
+/// Where the connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Messages arrive.
+    Open,
+    /// The last thing that we say, a Close, is being written.
+    Flush,
+    /// Our direction is being ended.
+    Finish,
+    /// The peer's direction is read to its end and thrown away, so that our Close is not lost to a reset.
+    Drain,
+    /// All is done.
+    Ended,
+}
+
+impl ReceiveLoop {
+    pub(super) fn new(role: Role, config: &Config, input: BytesMut) -> Self {
+        let timed = config.keepalive_interval.is_some() || config.idle_timeout.is_some();
+        Self {
+            role,
+            incoming: Incoming::new(role, config),
+            input,
+            phase: Phase::Open,
+            failure: None,
+            peer_close: None,
+            close_timeout: config.close_timeout,
+            deadline: None,
+            keepalive: timed.then(|| Box::new(Keepalive::new(config, Instant::now().into_std()))),
+            timer: Timer::default(),
+            handle: None,
+        }
+    }
+
+    pub(super) fn peer_close(&self) -> Option<&CloseFrame> {
+        self.peer_close.as_ref()
+    }
+
+    pub(super) fn rtt(&self) -> Option<Duration> {
+        self.keepalive.as_ref()?.rtt()
+    }
+
+    pub(super) fn handle(&mut self) -> CloseHandle {
+        self.handle.get_or_insert_with(CloseHandle::new).clone()
+    }
+
+    /// Whether it matters when messages are sent.
+    pub(super) fn is_timed(&self) -> bool {
+        self.keepalive.is_some()
+    }
+
+    /// A message was sent.
+    pub(super) fn sent(&mut self) {
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.message(Instant::now().into_std());
+        }
+    }
+
+    /// A Ping was sent by the user.
+    pub(super) fn pinged(&mut self, payload: Bytes) {
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.pinged(payload, Instant::now().into_std());
+        }
+    }
+
+    /// Queues the Close that a [`CloseHandle`] asked for.
+    pub(super) fn heed_handle(&mut self, link: &mut impl Replies) {
+        if let Some(close) = self.handle.as_ref().and_then(CloseHandle::take) {
+            link.post(Control::Close(Some(close)));
+        }
+    }
+
+    /// The next message; `None` at the end.
+    pub(super) fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &mut impl Link,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        loop {
+            match self.phase {
+                Phase::Open => match self.incoming.recv(&mut self.input, link) {
+                    Ok(Some(Event::Message(message))) => {
+                        if let Some(keepalive) = &mut self.keepalive {
+                            keepalive.message(Instant::now().into_std());
+                        }
+                        return Poll::Ready(Ok(Some(message)));
+                    }
+                    Ok(Some(Event::Ping(_))) => {}
+                    Ok(Some(Event::Pong(payload))) => {
+                        if let Some(keepalive) = &mut self.keepalive {
+                            keepalive.ponged(&payload, Instant::now().into_std());
+                        }
+                    }
+                    Ok(Some(Event::Close(close))) => {
+                        self.peer_close = close;
+                        // The peer is done with us: whether it still takes our answer does not matter.
+                        self.failure = None;
+                        self.close();
+                    }
+                    Err(error) => self.fail(error),
+                    Ok(None) if self.poll_open(cx, link).is_pending() => return Poll::Pending,
+                    Ok(None) => {}
+                },
+                Phase::Ended => {
+                    return Poll::Ready(self.failure.take().map_or(Ok(None), Err));
+                }
+                _ => {
+                    let waiting = self.poll_closing(cx, link).is_pending();
+                    if !self.is_overdue(cx) && waiting {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The input is used up: writes what is owed, reads more. Ready if something changed.
+    fn poll_open(&mut self, cx: &mut Context<'_>, link: &mut impl Link) -> Poll<()> {
+        self.heed_handle(link);
+        // A transport that takes nothing any more may still have messages for us.
+        if self.failure.is_none() {
+            match link.poll_drive(cx) {
+                Poll::Ready(Err(error @ Error::Timeout(_))) => {
+                    self.end(error);
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Err(error)) => self.failure = Some(error),
+                _ => {}
+            }
+        }
+        let missing = self.incoming.missing(&self.input);
+        match link.poll_receive(cx, &mut self.input, missing) {
+            Poll::Ready(Ok(0)) => self.end(Error::Disconnected),
+            Poll::Ready(Ok(_)) => {
+                if let Some(keepalive) = &mut self.keepalive {
+                    keepalive.received(Instant::now().into_std());
+                }
+            }
+            Poll::Ready(Err(error)) => self.end(error.into()),
+            Poll::Pending => return self.poll_timeouts(cx, link),
+        }
+        Poll::Ready(())
+    }
+
+    /// Nothing can be done but wait. Ready if some time is up.
+    fn poll_timeouts(&mut self, cx: &mut Context<'_>, link: &mut impl Link) -> Poll<()> {
+        if self.handle.as_ref().is_some_and(|handle| handle.register(cx.waker())) {
+            return Poll::Ready(());
+        }
+        if link.is_closed() || self.failure.is_some() {
+            self.start_deadline();
+            if self.is_overdue(cx) {
+                return Poll::Ready(());
+            }
+            return Poll::Pending;
+        }
+        let Some(keepalive) = &mut self.keepalive else { return Poll::Pending };
+        loop {
+            if let Some(sent) = link.last_sent() {
+                keepalive.message(sent.into_std());
+            }
+            let Some(deadline) = keepalive.next_timeout() else { return Poll::Pending };
+            let Poll::Ready(now) = self.timer.poll(cx, deadline.into()) else { return Poll::Pending };
+            if let Some(sent) = link.last_sent() {
+                keepalive.message(sent.into_std());
+            }
+            match keepalive.handle_timeout(now.into_std()) {
+                None => {}
+                Some(Due::Ping(payload)) => {
+                    link.post(Control::Ping(payload));
+                    return Poll::Ready(());
+                }
+                Some(Due::Expired(Timeout::Idle)) => {
+                    link.post(Control::Close(Some(CloseCode::GOING_AWAY.into())));
+                    self.fail(Error::Timeout(Timeout::Idle));
+                    return Poll::Ready(());
+                }
+                Some(Due::Expired(timeout)) => {
+                    self.end(Error::Timeout(timeout));
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+
+    /// Goes on with closing. Ready if it came further.
+    fn poll_closing(&mut self, cx: &mut Context<'_>, link: &mut impl Link) -> Poll<()> {
+        // RFC 6455 §7.1.1: the server ends the TCP connection, a client waits for that.
+        let wait_first = self.role == Role::Client && self.failure.is_none();
+        let (done, next) = match self.phase {
+            Phase::Flush => {
+                let next = if wait_first { Phase::Drain } else { Phase::Finish };
+                (link.poll_drive(cx).map(|result| result.is_ok()), next)
+            }
+            Phase::Finish => {
+                // After a failure the peer may still be sending.
+                let next = if self.failure.is_some() { Phase::Drain } else { Phase::Ended };
+                (link.poll_finish(cx).map(|result| result.is_ok()), next)
+            }
+            Phase::Drain => {
+                self.input.clear();
+                let received = link.poll_receive(cx, &mut self.input, 0);
+                let next = if wait_first { Phase::Finish } else { Phase::Ended };
+                match received {
+                    Poll::Ready(Ok(1..)) => (Poll::Ready(true), Phase::Drain),
+                    received => (received.map(|result| result.is_ok()), next),
+                }
+            }
+            phase @ (Phase::Open | Phase::Ended) => (Poll::Ready(true), phase),
+        };
+        done.map(|good| self.phase = if good { next } else { Phase::Ended })
+    }
+
+    /// The last word was queued: it is to be written and the connection ended, within bounds.
+    fn close(&mut self) {
+        self.phase = Phase::Flush;
+        self.start_deadline();
+    }
+
+    /// As [`close`](Self::close), for this reason.
+    fn fail(&mut self, error: Error) {
+        self.failure = Some(error);
+        self.close();
+    }
+
+    /// The transport is gone, or is not to be waited for.
+    fn end(&mut self, error: Error) {
+        self.failure.get_or_insert(error);
+        self.phase = Phase::Ended;
+    }
+
+    fn start_deadline(&mut self) {
+        let timeout = self.close_timeout;
+        self.deadline = self.deadline.or_else(|| Instant::now().checked_add(timeout));
+    }
+
+    /// Whether closing has taken too long; then it is over.
+    fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+        let overdue = self.deadline.is_some_and(|deadline| self.timer.poll(cx, deadline).is_ready());
+        if overdue {
+            // In the later phases the closing handshake is done, or a failure stands already.
+            if self.phase == Phase::Open {
+                self.failure.get_or_insert(Error::Timeout(Timeout::Close));
+            }
+            self.phase = Phase::Ended;
+        }
+        overdue
+    }
+}

@@ -1,0 +1,229 @@
+//! The seam to whatever carries the bytes: owned chunks in, gathered chunks out.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, tcp};
+#[cfg(unix)]
+use tokio::net::{UnixStream, unix};
+
+use crate::output::Output;
+
+/// Where bytes come from. Every [`AsyncRead`] is one.
+pub trait Receive: Unpin {
+    /// Appends what has arrived to `input` and tells how much that is; 0 is the end.
+    ///
+    /// A transport that owns its chunks may put one in the place of an empty `input`. `missing` is how many
+    /// more bytes the frame that is arriving claims to have, or 0.
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut BytesMut,
+        missing: usize,
+    ) -> Poll<io::Result<usize>>;
+}
+
+/// Where bytes go. Every [`AsyncWrite`] is one.
+pub trait Transmit: Unpin {
+    /// Writes `output` and flushes it, taking out what is written. Ready once it is empty and flushed.
+    fn poll_transmit(&mut self, cx: &mut Context<'_>, output: &mut Output) -> Poll<io::Result<()>>;
+
+    /// Ends this direction: a TCP FIN, an END_STREAM.
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// Both directions of a connection. Everything that is [`AsyncRead`] and [`AsyncWrite`] is one.
+pub trait Transport: Receive + Transmit + Sized {
+    /// The receiving direction alone.
+    type Reader: Receive;
+    /// The sending direction alone.
+    type Writer: Transmit;
+
+    /// Takes the directions apart.
+    fn split(self) -> (Self::Reader, Self::Writer);
+}
+
+/// What an [`AsyncRead`] and [`AsyncWrite`] is read through once split: for TCP and Unix sockets their own
+/// half, free of locks; for all else (TLS is one state machine for both directions) a shared one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReadHalf<S> {
+    /// Of a [`TcpStream`].
+    Tcp(tcp::OwnedReadHalf),
+    /// Of a [`UnixStream`].
+    #[cfg(unix)]
+    Unix(unix::OwnedReadHalf),
+    /// Of any other stream.
+    Shared(tokio::io::ReadHalf<S>),
+}
+
+/// What an [`AsyncRead`] and [`AsyncWrite`] is written through once split.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WriteHalf<S> {
+    /// Of a [`TcpStream`].
+    Tcp(tcp::OwnedWriteHalf),
+    /// Of a [`UnixStream`].
+    #[cfg(unix)]
+    Unix(unix::OwnedWriteHalf),
+    /// Of any other stream.
+    Shared(tokio::io::WriteHalf<S>),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for S {
+    type Reader = ReadHalf<S>;
+    type Writer = WriteHalf<S>;
+
+    fn split(self) -> (ReadHalf<S>, WriteHalf<S>) {
+        let stream = match downcast::<S, TcpStream>(self) {
+            Ok(tcp) => {
+                let (reader, writer) = tcp.into_split();
+                return (ReadHalf::Tcp(reader), WriteHalf::Tcp(writer));
+            }
+            Err(stream) => stream,
+        };
+        #[cfg(unix)]
+        let stream = match downcast::<S, UnixStream>(stream) {
+            Ok(unix) => {
+                let (reader, writer) = unix.into_split();
+                return (ReadHalf::Unix(reader), WriteHalf::Unix(writer));
+            }
+            Err(stream) => stream,
+        };
+        let (reader, writer) = tokio::io::split(stream);
+        (ReadHalf::Shared(reader), WriteHalf::Shared(writer))
+    }
+}
+
+/// `value` as a `T`, if it is one.
+fn downcast<S: 'static, T: 'static>(value: S) -> Result<T, S> {
+    let mut value = Some(value);
+    let any: &mut dyn Any = &mut value;
+    match any.downcast_mut::<Option<T>>().and_then(Option::take) {
+        Some(value) => Ok(value),
+        None => Err(value.expect("only taken as a T")),
+    }
+}
+
+/// How much is read at once.
+const READ_BUFFER: usize = 128 << 10;
+
+thread_local! {
+    /// A read buffer for whichever connection of this thread reads next: an idle one holds none.
+    static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+}
+
+impl<S: AsyncRead + Unpin> Receive for S {
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut BytesMut,
+        missing: usize,
+    ) -> Poll<io::Result<usize>> {
+        /// The least room that is worth a read.
+        const ROOM: usize = 4 << 10;
+        if input.is_empty() {
+            if input.capacity() == 0 {
+                *input = SPARE.take().unwrap_or_default();
+            }
+            input.reserve(READ_BUFFER);
+        } else if input.capacity() - input.len() < ROOM.max(missing) {
+            // A claimed length earns at most as much again as has really come.
+            input.reserve(missing.clamp(ROOM, READ_BUFFER.max(input.len())));
+        }
+        let received = pin!(self.read_buf(input)).poll(cx);
+        if received.is_pending() && input.is_empty() {
+            let mut spare = std::mem::take(input);
+            if spare.try_reclaim(READ_BUFFER) && spare.capacity() <= 2 * READ_BUFFER {
+                SPARE.set(Some(spare));
+            }
+        }
+        received
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Transmit for S {
+    fn poll_transmit(&mut self, cx: &mut Context<'_>, output: &mut Output) -> Poll<io::Result<()>> {
+        const GATHERED: usize = 64;
+        while output.has_remaining() {
+            let mut slices = [IoSlice::new(&[]); GATHERED];
+            let used = if self.is_write_vectored() { output.chunks_vectored(&mut slices) } else { 0 };
+            let written = match used {
+                0 | 1 => ready!(Pin::new(&mut *self).poll_write(cx, output.chunk()))?,
+                _ => ready!(Pin::new(&mut *self).poll_write_vectored(cx, &slices[..used]))?,
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            output.advance(written);
+        }
+        Pin::new(self).poll_flush(cx)
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self).poll_shutdown(cx)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ReadHalf<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(half) => Pin::new(half).poll_read(cx, buffer),
+            #[cfg(unix)]
+            Self::Unix(half) => Pin::new(half).poll_read(cx, buffer),
+            Self::Shared(half) => Pin::new(half).poll_read(cx, buffer),
+        }
+    }
+}
+
+/// Calls the method of the half that it is.
+macro_rules! delegate {
+    ($half:expr, $method:ident $(, $argument:expr)*) => {
+        match $half {
+            WriteHalf::Tcp(half) => Pin::new(half).$method($($argument),*),
+            #[cfg(unix)]
+            WriteHalf::Unix(half) => Pin::new(half).$method($($argument),*),
+            WriteHalf::Shared(half) => Pin::new(half).$method($($argument),*),
+        }
+    };
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WriteHalf<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        delegate!(self.get_mut(), poll_write, cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        delegate!(self.get_mut(), poll_write_vectored, cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(half) => half.is_write_vectored(),
+            #[cfg(unix)]
+            Self::Unix(half) => half.is_write_vectored(),
+            Self::Shared(half) => half.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self.get_mut(), poll_flush, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self.get_mut(), poll_shutdown, cx)
+    }
+}

@@ -1,0 +1,307 @@
+//! A WebSocket over any transport.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use futures_sink::Sink;
+
+use super::close_handle::CloseHandle;
+use super::entropy::masking_key;
+use super::receive::{Link, ReceiveLoop};
+use super::split::{self, Receiver, Sender};
+use super::timer::Stall;
+use super::transport::{Transmit, Transport};
+use crate::close::CloseFrame;
+use crate::config::{Config, Role};
+use crate::error::Error;
+use crate::incoming::Replies;
+use crate::message::Message;
+use crate::outgoing::{Control, Outgoing};
+
+/// An open WebSocket.
+///
+/// Pings are answered and Closes completed while [`recv`](Self::recv) is polled; there is no task in the
+/// background. Every method can be dropped at any await point and called again: all state is in the
+/// `WebSocket`, nothing is lost or sent twice, and the peer never sees half a frame followed by another.
+pub struct WebSocket<S> {
+    io: S,
+    outgoing: Outgoing,
+    stall: Stall,
+    receiving: ReceiveLoop,
+}
+
+impl<S: Transport> WebSocket<S> {
+    /// A WebSocket over a transport on which the opening handshake is done.
+    ///
+    /// `received` is what came behind the handshake. It is the first thing to be read.
+    pub fn new(io: S, role: Role, config: &Config, received: BytesMut) -> Self {
+        Self {
+            io,
+            outgoing: Outgoing::new(role, config, masking_key),
+            stall: Stall::new(config.write_timeout),
+            receiving: ReceiveLoop::new(role, config, received),
+        }
+    }
+
+    /// The next message, or `None` once the closing handshake is done.
+    ///
+    /// Messages that were fed leave before this waits. It also sends keepalive Pings and heeds the idle
+    /// timeout, so it is to be called all the time.
+    ///
+    /// # Errors
+    /// What the peer or the transport did; final. Before that comes out, the peer was told by a Close, the
+    /// connection was ended in order, and every message that came before was delivered. Later calls give
+    /// `None`.
+    ///
+    /// # Cancel safety
+    /// Safe: no message is lost.
+    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// Queues a message; waits only while more than [`Config::high_water_mark`] bytes wait.
+    ///
+    /// It leaves with the next [`flush`](Self::flush) or [`send`](Self::send), or when
+    /// [`recv`](Self::recv) has to wait.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after a Close in either direction; what the transport did.
+    ///
+    /// # Cancel safety
+    /// Safe: dropped while it waits, the message is not sent.
+    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        let message = message.into();
+        poll_fn(|cx| self.poll_room(cx)).await?;
+        self.queue(message)
+    }
+
+    /// Writes everything that is queued.
+    ///
+    /// # Errors
+    /// What the transport did, or [`Error::Timeout`] if the peer takes nothing for
+    /// [`Config::write_timeout`].
+    ///
+    /// # Cancel safety
+    /// Safe: what is left stays queued.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_written(cx)).await
+    }
+
+    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// As those two.
+    ///
+    /// # Cancel safety
+    /// Safe: dropped before the message is queued, it is not sent; later, it stays queued whole.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// Sends a Ping of at most 125 bytes. Its Pong is not shown; with a keepalive, [`rtt`](Self::rtt)
+    /// measures it.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the payload is too long; as [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// Safe, as [`send`](Self::send).
+    pub async fn ping(&mut self, payload: impl Into<Bytes>) -> Result<(), Error> {
+        let payload = payload.into();
+        poll_fn(|cx| self.poll_room(cx)).await?;
+        self.outgoing.ping(payload.clone())?;
+        self.receiving.pinged(payload);
+        self.flush().await
+    }
+
+    /// Closes: sends a Close, waits for the peer's within [`Config::close_timeout`], and ends the connection.
+    ///
+    /// Messages that arrive meanwhile are thrown away. To receive them, call
+    /// [`start_close`](Self::start_close) and go on with [`recv`](Self::recv) up to its `None`.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if the peer does not answer; what else can end a connection.
+    ///
+    /// # Cancel safety
+    /// Safe: the Close stays queued, and a further call goes on waiting.
+    pub async fn close(&mut self, close: impl Into<CloseFrame>) -> Result<(), Error> {
+        self.start_close(close);
+        while self.recv().await?.is_some() {}
+        Ok(())
+    }
+
+    /// Queues a Close without waiting. Nothing can be sent after it; [`recv`](Self::recv) writes it and goes
+    /// on to the end. Ignored if there was one already.
+    pub fn start_close(&mut self, close: impl Into<CloseFrame>) {
+        self.outgoing.close(Some(&close.into()));
+    }
+
+    /// What the peer's Close said; `None` before it came, or if it said nothing.
+    pub fn peer_close(&self) -> Option<&CloseFrame> {
+        self.receiving.peer_close()
+    }
+
+    /// How long the peer took to answer the last keepalive Ping; `None` without a keepalive.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.receiving.rtt()
+    }
+
+    /// A handle that closes this WebSocket from elsewhere.
+    pub fn close_handle(&mut self) -> CloseHandle {
+        self.receiving.handle()
+    }
+
+    /// The transport.
+    pub fn get_ref(&self) -> &S {
+        &self.io
+    }
+
+    /// Takes the two directions apart, for two tasks.
+    ///
+    /// The receiver answers Pings and Closes by itself, without a task in the background, and never inside a
+    /// frame that the sender has half written. Neither half ever waits for a lock of the other.
+    pub fn split(self) -> (Sender<S>, Receiver<S>) {
+        split::split(self.io, self.outgoing, self.stall, self.receiving)
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        let Self { io, outgoing, stall, receiving } = self;
+        receiving.poll_recv(cx, &mut Whole { io, outgoing, stall })
+    }
+
+    /// Ready once there is room for a message.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.receiving.heed_handle(&mut self.outgoing);
+        if self.outgoing.is_closed() {
+            return Poll::Ready(Err(Error::Closed));
+        }
+        if !self.outgoing.has_room() {
+            let written = poll_write(&mut self.io, &mut self.outgoing, &mut self.stall, cx)?;
+            // Part of the queue may have left.
+            if written.is_pending() && !self.outgoing.has_room() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        poll_write(&mut self.io, &mut self.outgoing, &mut self.stall, cx)
+    }
+
+    fn queue(&mut self, message: Message) -> Result<(), Error> {
+        self.outgoing.message(message)?;
+        self.receiving.sent();
+        Ok(())
+    }
+}
+
+/// Writes all that is queued and owed. A failure is final: nothing is queued any more.
+pub(super) fn poll_write(
+    io: &mut impl Transmit,
+    outgoing: &mut Outgoing,
+    stall: &mut Stall,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Error>> {
+    loop {
+        let output = outgoing.transmit();
+        let failure = match io.poll_transmit(cx, output) {
+            Poll::Ready(Ok(())) => {
+                stall.clear();
+                // Room in the queue may let out an owed Pong.
+                if outgoing.transmit().is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                continue;
+            }
+            Poll::Ready(Err(error)) => error.into(),
+            Poll::Pending => ready!(stall.poll(cx, output.len())),
+        };
+        outgoing.abandon();
+        return Poll::Ready(Err(failure));
+    }
+}
+
+/// The link of a WebSocket that is not split: everything at hand.
+struct Whole<'a, S> {
+    io: &'a mut S,
+    outgoing: &'a mut Outgoing,
+    stall: &'a mut Stall,
+}
+
+impl<S> Replies for Whole<'_, S> {
+    fn post(&mut self, control: Control) {
+        self.outgoing.post(control);
+    }
+}
+
+impl<S: Transport> Link for Whole<'_, S> {
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut BytesMut,
+        missing: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.io.poll_receive(cx, input, missing)
+    }
+
+    fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        poll_write(self.io, self.outgoing, self.stall, cx)
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.poll_finish(cx)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.outgoing.is_closed()
+    }
+}
+
+/// As [`WebSocket::recv`]; ends after an error.
+impl<S: Transport> Stream for WebSocket<S> {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_recv(cx).map(Result::transpose)
+    }
+}
+
+/// As [`WebSocket::feed`], [`WebSocket::flush`] and [`WebSocket::close`] (with 1000).
+impl<S: Transport> Sink<Message> for WebSocket<S> {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.get_mut().poll_room(cx)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        self.get_mut().queue(message)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.get_mut().poll_written(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let this = self.get_mut();
+        this.start_close(crate::CloseCode::NORMAL);
+        while ready!(this.poll_recv(cx))?.is_some() {}
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S> Unpin for WebSocket<S> {}
+
+impl<S: fmt::Debug> fmt::Debug for WebSocket<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket").field("io", &self.io).finish_non_exhaustive()
+    }
+}

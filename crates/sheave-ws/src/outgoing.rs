@@ -1,0 +1,177 @@
+//! Messages to bytes (RFC 6455 §5, §6.1): the sending half of a connection.
+
+use std::io;
+
+use bytes::Bytes;
+
+use crate::close::CloseFrame;
+use crate::config::{Config, Role};
+use crate::error::{Error, Usage};
+use crate::frame::{FrameHeader, MaskingKey, OpCode, ReservedBits};
+use crate::incoming::Replies;
+use crate::mask;
+use crate::message::Message;
+use crate::output::Output;
+
+/// Where a client's masking keys come from: "a strong source of entropy" (RFC 6455 §5.3).
+pub type MaskingKeys = fn() -> io::Result<MaskingKey>;
+
+/// A control frame to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// A Ping of at most 125 bytes.
+    Ping(Bytes),
+    /// A Pong of at most 125 bytes.
+    Pong(Bytes),
+    /// The Close; nothing follows it.
+    Close(Option<CloseFrame>),
+}
+
+/// The sending half: takes messages and control frames, gives bytes.
+#[derive(Debug)]
+pub struct Outgoing {
+    role: Role,
+    keys: MaskingKeys,
+    high_water_mark: usize,
+    output: Output,
+    /// The newest Pong that found no room in the queue.
+    owed: Option<Bytes>,
+    /// A Close has been queued.
+    closed: bool,
+}
+
+impl Outgoing {
+    /// The sending half of a fresh connection. `keys` is asked once a frame if this is a client.
+    pub fn new(role: Role, config: &Config, keys: MaskingKeys) -> Self {
+        let high_water_mark = config.high_water_mark;
+        Self { role, keys, high_water_mark, output: Output::default(), owed: None, closed: false }
+    }
+
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after a Close; [`Error::Io`] if there are no masking keys.
+    pub fn message(&mut self, message: Message) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let opcode = if message.is_text() { OpCode::Text } else { OpCode::Binary };
+        self.frame(opcode, message.into_bytes())
+    }
+
+    /// Queues a Ping.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the payload is over 125 bytes, [`Error::Closed`] after a Close.
+    pub fn ping(&mut self, payload: Bytes) -> Result<(), Error> {
+        check_ping(&payload)?;
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        self.frame(OpCode::Ping, payload)
+    }
+
+    /// Queues the Close. A second one is ignored.
+    pub fn close(&mut self, close: Option<&CloseFrame>) {
+        if !self.closed {
+            let payload = close.map(CloseFrame::encode).unwrap_or_default();
+            // Without masking keys nothing can be said any more; the connection ends without it.
+            let _ = self.frame(OpCode::Close, payload);
+            self.closed = true;
+            self.owed = None;
+        }
+    }
+
+    /// Whether a Close has been queued: nothing more can be sent.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether there is room in the queue for a message.
+    pub fn has_room(&self) -> bool {
+        self.output.len() < self.high_water_mark
+    }
+
+    /// The bytes to write next; empty if nothing is owed.
+    pub fn transmit(&mut self) -> &mut Output {
+        if self.has_room()
+            && let Some(payload) = self.owed.take()
+        {
+            let _ = self.frame(OpCode::Pong, payload);
+        }
+        &mut self.output
+    }
+
+    /// An empty one for the same connection.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn fresh(&self) -> Self {
+        let &Self { role, keys, high_water_mark, .. } = self;
+        Self { role, keys, high_water_mark, output: Output::default(), owed: None, closed: false }
+    }
+
+    /// Moves all that `other` has queued behind what is queued here.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        self.output.append(&mut other.output);
+    }
+
+    /// The transport is gone: throws away what is queued and takes nothing any more.
+    pub fn abandon(&mut self) {
+        self.closed = true;
+        self.owed = None;
+        self.output.clear();
+    }
+
+    fn frame(&mut self, opcode: OpCode, payload: Bytes) -> Result<(), Error> {
+        /// From this length on a payload is not copied into the header's buffer.
+        const LARGE: usize = 8 << 10;
+        // RFC 6455 §5.3: a fresh key for each frame.
+        let mask = match self.role {
+            Role::Client => Some((self.keys)()?),
+            Role::Server => None,
+        };
+        let length = payload.len() as u64;
+        let tail = self.output.tail();
+        FrameHeader { fin: true, reserved: ReservedBits::NONE, opcode, mask, length }.encode(tail);
+        if payload.len() < LARGE {
+            let start = tail.len();
+            tail.extend_from_slice(&payload);
+            if let Some(key) = mask {
+                mask::apply(key, 0, &mut tail[start..]);
+            }
+            return Ok(());
+        }
+        let Some(key) = mask else {
+            self.output.push(payload);
+            return Ok(());
+        };
+        // Masked in place if nobody else holds the payload, in a copy otherwise.
+        let mut payload = payload.try_into_mut().unwrap_or_else(|shared| shared[..].into());
+        mask::apply(key, 0, &mut payload);
+        self.output.push(payload.freeze());
+        Ok(())
+    }
+}
+
+impl Replies for Outgoing {
+    fn post(&mut self, control: Control) {
+        match control {
+            Control::Close(close) => self.close(close.as_ref()),
+            _ if self.closed => {}
+            Control::Pong(payload) if !self.has_room() => self.owed = Some(payload),
+            // A Pong that is newer than the one owed makes that one needless.
+            Control::Pong(payload) => {
+                self.owed = None;
+                let _ = self.frame(OpCode::Pong, payload);
+            }
+            Control::Ping(payload) => {
+                let _ = self.frame(OpCode::Ping, payload);
+            }
+        }
+    }
+}
+
+/// RFC 6455 §5.5: control frames carry at most 125 bytes.
+pub(crate) fn check_ping(payload: &[u8]) -> Result<(), Usage> {
+    if payload.len() > 125 { Err(Usage::ControlTooLong) } else { Ok(()) }
+}

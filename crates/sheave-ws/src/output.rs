@@ -1,0 +1,191 @@
+//! Bytes on their way out, in the chunks that they came in.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// The write queue: small frames gathered in one buffer, large payloads as they are.
+///
+/// It is a [`Buf`], so that a gathered write takes all of it; [`pop`](Self::pop) hands out the chunks
+/// themselves to a transport that keeps them.
+#[derive(Debug, Default)]
+pub struct Output {
+    chunks: VecDeque<Bytes>,
+    /// How many bytes are in `chunks`.
+    chunked: usize,
+    /// What follows the chunks and can still be appended to.
+    tail: BytesMut,
+}
+
+impl Output {
+    /// How many bytes wait.
+    pub fn len(&self) -> usize {
+        self.chunked + self.tail.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes the first chunk out.
+    pub fn pop(&mut self) -> Option<Bytes> {
+        if let Some(chunk) = self.chunks.pop_front() {
+            self.chunked -= chunk.len();
+            return Some(chunk);
+        }
+        if self.tail.is_empty() { None } else { Some(std::mem::take(&mut self.tail).freeze()) }
+    }
+
+    /// Throws everything away.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Moves all of `other` to the end of this, without copying what is large.
+    #[cfg(any(feature = "tokio", test))]
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        if self.is_empty() {
+            std::mem::swap(self, other);
+            other.clear();
+            return;
+        }
+        if other.chunks.is_empty() {
+            self.tail.extend_from_slice(&other.tail);
+        } else {
+            self.seal();
+            self.chunked += other.chunked;
+            self.chunks.append(&mut other.chunks);
+            self.tail = std::mem::take(&mut other.tail);
+        }
+        other.clear();
+    }
+
+    /// The buffer to append small things to.
+    pub(crate) fn tail(&mut self) -> &mut BytesMut {
+        const FIRST: usize = 1 << 10;
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(FIRST);
+        }
+        &mut self.tail
+    }
+
+    /// Appends a chunk as it is.
+    pub(crate) fn push(&mut self, chunk: Bytes) {
+        self.seal();
+        self.chunked += chunk.len();
+        self.chunks.push_back(chunk);
+    }
+
+    fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            self.chunked += self.tail.len();
+            self.chunks.push_back(self.tail.split().freeze());
+        }
+    }
+}
+
+impl Buf for Output {
+    fn remaining(&self) -> usize {
+        self.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.chunks.front().map_or(&self.tail[..], |chunk| &chunk[..])
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let tail = Some(&self.tail[..]).filter(|tail| !tail.is_empty());
+        let pieces = self.chunks.iter().map(|chunk| &chunk[..]).chain(tail);
+        pieces.zip(slices).map(|(piece, slice)| *slice = IoSlice::new(piece)).count()
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        while let Some(chunk) = self.chunks.front_mut() {
+            if count < chunk.len() {
+                chunk.advance(count);
+                self.chunked -= count;
+                return;
+            }
+            count -= chunk.len();
+            self.chunked -= chunk.len();
+            self.chunks.pop_front();
+        }
+        self.tail.advance(count);
+        // An idle connection holds no buffer.
+        if self.tail.is_empty() {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+
+    use bytes::{Buf, Bytes};
+
+    use super::Output;
+
+    fn mixed() -> Output {
+        let mut output = Output::default();
+        output.tail().extend_from_slice(b"head");
+        output.push(Bytes::from_static(b"-large-"));
+        output.tail().extend_from_slice(b"tail");
+        output
+    }
+
+    #[test]
+    fn keeps_the_order_however_it_is_taken() {
+        for step in 1..16 {
+            let mut output = mixed();
+            let mut taken = Vec::new();
+            while output.has_remaining() {
+                let count = step.min(output.chunk().len());
+                taken.extend_from_slice(&output.chunk()[..count]);
+                output.advance(count);
+            }
+            assert_eq!(taken, b"head-large-tail", "step {step}");
+        }
+        let mut popped = Vec::new();
+        let mut output = mixed();
+        while let Some(chunk) = output.pop() {
+            popped.extend_from_slice(&chunk);
+        }
+        assert_eq!(popped, b"head-large-tail");
+        assert!(output.is_empty());
+    }
+
+    #[test]
+    fn gathers_everything_and_advances_over_chunks() {
+        for count in 0..=15 {
+            let mut output = mixed();
+            let mut slices = [IoSlice::new(&[]); 8];
+            let used = output.chunks_vectored(&mut slices);
+            let gathered: Vec<u8> = slices[..used].iter().flat_map(|slice| slice.to_vec()).collect();
+            assert_eq!(gathered, b"head-large-tail");
+            output.advance(count);
+            assert_eq!(output.len(), 15 - count);
+            assert_eq!(output.copy_to_bytes(15 - count), &b"head-large-tail"[count..]);
+        }
+    }
+
+    #[test]
+    fn appends_all_kinds() {
+        let mut small = Output::default();
+        small.tail().extend_from_slice(b"+small");
+        for (first, second, whole) in [
+            (Output::default(), mixed(), "head-large-tail"),
+            (mixed(), Output::default(), "head-large-tail"),
+            (mixed(), mixed(), "head-large-tailhead-large-tail"),
+            (mixed(), small, "head-large-tail+small"),
+        ] {
+            let (mut first, mut second) = (first, second);
+            first.append(&mut second);
+            assert!(second.is_empty());
+            assert_eq!(first.len(), whole.len());
+            assert_eq!(first.copy_to_bytes(whole.len()), whole.as_bytes());
+        }
+    }
+}
