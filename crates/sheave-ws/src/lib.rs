@@ -1,1 +1,4 @@
 //! sheave-ws
+
+pub mod extension;
+pub mod handshake;
