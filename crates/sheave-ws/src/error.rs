@@ -3,7 +3,7 @@
 use std::{fmt, io};
 
 use crate::close::CloseCode;
-use crate::handshake::{HandshakeError, Rejection};
+use crate::handshake::{HandshakeError, Refusal, Rejection};
 use crate::utf8::InvalidUtf8;
 
 /// Why a WebSocket failed.
@@ -17,7 +17,9 @@ pub enum Error {
     /// The opening handshake failed.
     Handshake(HandshakeError),
     /// The server answered the opening handshake with something other than a WebSocket.
-    Rejected(Box<Rejection>),
+    Rejected(Rejection),
+    /// The client's request was not an opening handshake that this server takes; it was answered so.
+    Refused(Refusal),
     /// The transport ended without a closing handshake (RFC 6455 §7.1.5, code 1006).
     Disconnected,
     /// The transport failed.
@@ -161,7 +163,8 @@ impl fmt::Display for Error {
             Self::Protocol(error) => write!(f, "the peer broke the protocol: {}", error.reason()),
             Self::Limit(limit) => write!(f, "the peer went over a limit: {}", limit.reason()),
             Self::Handshake(error) => write!(f, "the opening handshake failed: {error}"),
-            Self::Rejected(rejection) => write!(f, "the server did not open a WebSocket: {rejection}"),
+            Self::Rejected(rejection) => write!(f, "no WebSocket: {rejection}"),
+            Self::Refused(refusal) => write!(f, "the client's request was {refusal}"),
             Self::Disconnected => f.write_str("the connection ended without a closing handshake"),
             Self::Io(error) => write!(f, "the transport failed: {error}"),
             Self::Timeout(timeout) => timeout.fmt(f),
@@ -230,7 +233,7 @@ impl From<HandshakeError> for Error {
 
 impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
-        Self::Rejected(Box::new(rejection))
+        Self::Rejected(rejection)
     }
 }
 

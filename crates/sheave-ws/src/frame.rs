@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use crate::error::ProtocolError;
+use crate::extension::ReservedBits;
 
 /// What a frame carries (RFC 6455 §5.2, §11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,37 +39,6 @@ impl OpCode {
     /// Whether this is Close, Ping or Pong (RFC 6455 §5.5).
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
-    }
-}
-
-/// The three bits that extensions may give a meaning to (RFC 6455 §5.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ReservedBits(u8);
-
-impl ReservedBits {
-    /// No bit.
-    pub const NONE: Self = Self(0);
-    /// RSV1, which permessage-deflate uses.
-    pub const RSV1: Self = Self(0x40);
-    /// RSV2.
-    pub const RSV2: Self = Self(0x20);
-    /// RSV3.
-    pub const RSV3: Self = Self(0x10);
-
-    /// The bits that are in either.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether some bit is in both.
-    pub const fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Whether every bit of `other` is in this one.
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
     }
 }
 
@@ -141,13 +111,13 @@ impl FrameHeader {
             let Some((key, rest)) = rest.split_first_chunk() else { return Ok(None) };
             (Some(*key), rest)
         };
-        let header = Self { fin, reserved: ReservedBits(first & 0x70), opcode, mask, length };
+        let header = Self { fin, reserved: ReservedBits::of_first_byte(*first), opcode, mask, length };
         Ok(Some((header, bytes.len() - rest.len())))
     }
 
     /// Appends the header to `out`.
     pub fn encode(&self, out: &mut BytesMut) {
-        let first = u8::from(self.fin) << 7 | self.reserved.0 | self.opcode as u8;
+        let first = u8::from(self.fin) << 7 | self.reserved.bits() | self.opcode as u8;
         let masked = u8::from(self.mask.is_some()) << 7;
         let mut bytes = [0; Self::MAX_SIZE];
         bytes[0] = first;

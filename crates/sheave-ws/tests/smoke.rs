@@ -5,14 +5,19 @@ use sheave_ws::*;
 fn pair() -> (WebSocket<tokio::io::DuplexStream>, WebSocket<tokio::io::DuplexStream>) {
     let (a, b) = tokio::io::duplex(1000);
     let c = Config::default();
-    (WebSocket::new(a, Role::Client, &c, BytesMut::new()), WebSocket::new(b, Role::Server, &c, BytesMut::new()))
+    (
+        WebSocket::new(a, Role::Client, &c, BytesMut::new()),
+        WebSocket::new(b, Role::Server, &c, BytesMut::new()),
+    )
 }
 #[tokio::test]
 async fn smoke() {
     let (mut c, s) = pair();
     let h = tokio::spawn(async move {
         let (mut tx, mut rx) = s.split();
-        while let Some(m) = rx.recv().await.unwrap() { tx.send(m).await.unwrap(); }
+        while let Some(m) = rx.recv().await.unwrap() {
+            tx.send(m).await.unwrap();
+        }
         assert_eq!(rx.peer_close().unwrap().code(), CloseCode::NORMAL);
     });
     for n in [0, 1, 125, 126, 65535, 65536, 1 << 20] {

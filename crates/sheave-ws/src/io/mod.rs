@@ -3,8 +3,11 @@
 //! [`accept`] and [`connect`] do the opening handshake over HTTP/1.1 on any stream and give a [`WebSocket`].
 //! Timeouts need the runtime's timer (`enable_time`).
 
+mod accept;
 mod close_handle;
+mod connect;
 mod entropy;
+mod http1;
 mod receive;
 mod shared;
 mod split;
@@ -12,8 +15,11 @@ mod timer;
 mod transport;
 mod websocket;
 
+pub use accept::{Accept, accept};
 pub use close_handle::CloseHandle;
+pub use connect::{Connect, connect};
 pub use entropy::{handshake_key, masking_key};
+pub use http1::Http1;
 pub use split::{Receiver, Sender};
 pub use transport::{ReadHalf, Receive, Transmit, Transport, WriteHalf};
 pub use websocket::WebSocket;

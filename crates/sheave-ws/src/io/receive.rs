@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::Response;
 use tokio::time::Instant;
 
 use super::close_handle::CloseHandle;
@@ -12,6 +13,7 @@ use super::timer::Timer;
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::{Config, Role};
 use crate::error::{Error, Timeout};
+use crate::handshake::Agreed;
 use crate::incoming::{Event, Incoming, Replies};
 use crate::keepalive::{Due, Keepalive};
 use crate::message::Message;
@@ -57,6 +59,14 @@ pub(super) struct ReceiveLoop {
     keepalive: Option<Box<Keepalive>>,
     timer: Timer,
     handle: Option<CloseHandle>,
+    opening: Option<Box<Opening>>,
+}
+
+/// What the opening handshake left to be asked for.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    pub(super) agreed: Agreed,
+    pub(super) response: Option<Response<()>>,
 }
 
 /// Where the connection is in its life.
@@ -89,11 +99,24 @@ impl ReceiveLoop {
             keepalive: timed.then(|| Box::new(Keepalive::new(config, Instant::now().into_std()))),
             timer: Timer::default(),
             handle: None,
+            opening: None,
         }
     }
 
     pub(super) fn peer_close(&self) -> Option<&CloseFrame> {
         self.peer_close.as_ref()
+    }
+
+    pub(super) fn opening(&self) -> Option<&Opening> {
+        self.opening.as_deref()
+    }
+
+    pub(super) fn opening_mut(&mut self) -> &mut Opening {
+        self.opening.get_or_insert_default()
+    }
+
+    pub(super) fn subprotocol(&self) -> Option<&str> {
+        self.opening.as_ref()?.agreed.subprotocol.as_deref()
     }
 
     pub(super) fn rtt(&self) -> Option<Duration> {

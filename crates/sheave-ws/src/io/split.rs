@@ -203,6 +203,11 @@ impl<S: Transport> Receiver<S> {
         self.receiving.peer_close()
     }
 
+    /// The subprotocol that was agreed on.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.receiving.subprotocol()
+    }
+
     /// How long the peer took to answer the last keepalive Ping; `None` without a keepalive.
     pub fn rtt(&self) -> Option<Duration> {
         self.receiving.rtt()

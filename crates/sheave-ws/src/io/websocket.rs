@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_sink::Sink;
+use http::Response;
 
 use super::close_handle::CloseHandle;
 use super::entropy::masking_key;
@@ -20,6 +21,8 @@ use super::transport::{Transmit, Transport};
 use crate::close::CloseFrame;
 use crate::config::{Config, Role};
 use crate::error::Error;
+use crate::extension::ExtensionOffer;
+use crate::handshake::Agreed;
 use crate::incoming::Replies;
 use crate::message::Message;
 use crate::outgoing::{Control, Outgoing};
@@ -47,6 +50,21 @@ impl<S: Transport> WebSocket<S> {
             stall: Stall::new(config.write_timeout),
             receiving: ReceiveLoop::new(role, config, received),
         }
+    }
+
+    /// Notes what the opening handshake settled.
+    #[must_use]
+    pub fn agreed(mut self, agreed: Agreed) -> Self {
+        if agreed != Agreed::default() {
+            self.receiving.opening_mut().agreed = agreed;
+        }
+        self
+    }
+
+    /// Notes the server's answer.
+    pub(super) fn response(mut self, response: Response<()>) -> Self {
+        self.receiving.opening_mut().response = Some(response);
+        self
     }
 
     /// The next message, or `None` once the closing handshake is done.
@@ -146,6 +164,21 @@ impl<S: Transport> WebSocket<S> {
     /// What the peer's Close said; `None` before it came, or if it said nothing.
     pub fn peer_close(&self) -> Option<&CloseFrame> {
         self.receiving.peer_close()
+    }
+
+    /// The subprotocol that was agreed on.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.receiving.subprotocol()
+    }
+
+    /// The extensions that were agreed on.
+    pub fn extensions(&self) -> &[ExtensionOffer] {
+        self.receiving.opening().map_or(&[], |opening| &opening.agreed.extensions)
+    }
+
+    /// The server's answer to the opening handshake; `None` on a server.
+    pub fn handshake_response(&self) -> Option<&Response<()>> {
+        self.receiving.opening()?.response.as_ref()
     }
 
     /// How long the peer took to answer the last keepalive Ping; `None` without a keepalive.

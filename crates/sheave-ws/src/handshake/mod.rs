@@ -1,0 +1,71 @@
+//! The opening handshake (RFC 6455 §4) as values: bytes in, decisions and bytes out.
+//!
+//! # Server
+//!
+//! 1. [`HeadReader::read_request`] takes a request's head out of the bytes received; an error knows its
+//!    answer ([`HandshakeError::refusal`]).
+//! 2. [`is_upgrade`] tells a WebSocket from an ordinary request. The latter's body is read with
+//!    [`BodyLength::of_request`] and [`BodyReader`].
+//! 3. [`ServerHandshake::check`] holds the request against RFC 6455 §4.2.1: an [`Upgrade`], or a [`Refusal`]
+//!    that is the whole answer.
+//! 4. [`Upgrade::choose`] picks a subprotocol and [`Upgrade::accept`] makes the 101 answer and what was
+//!    [`Agreed`]; [`encode_response`] writes it. What is left of the input belongs to the WebSocket.
+//!
+//! # Client
+//!
+//! 1. A [`ClientRequest`] from a URI, with headers and subprotocols.
+//! 2. [`ClientRequest::encode`] writes it and gives a [`ClientHandshake`] that awaits the answer.
+//! 3. [`ClientHandshake::read`] until it yields a [`ClientOutcome`]: accepted, or a typed [`Rejection`].
+//!
+//! # HTTP/2
+//!
+//! What RFC 8441 shares with RFC 6455 needs no HTTP/1.1 head: [`Offer::check`], [`Offer::agree`] and
+//! [`Agreed::write_headers`] on a server, [`ClientRequest::headers`] and [`ClientRequest::confirm`] on a client.
+
+mod agreed;
+mod authority;
+mod body;
+mod chunked;
+mod client;
+mod confirm;
+mod encode;
+mod error;
+mod head;
+mod key;
+mod offer;
+mod origin;
+mod refusal;
+mod rejection;
+mod server;
+mod tokens;
+
+pub use agreed::Agreed;
+pub use body::{BodyLength, BodyPiece, BodyReader};
+pub use chunked::ChunkedDecoder;
+pub use client::ClientRequest;
+pub use confirm::{ClientHandshake, ClientOutcome};
+pub use encode::{encode_request, encode_response};
+pub use error::HandshakeError;
+pub use head::{HeadLimits, HeadReader};
+pub use key::{accept_key, encode_key, is_valid_key};
+pub use offer::Offer;
+pub use origin::OriginPolicy;
+pub use refusal::Refusal;
+pub use rejection::Rejection;
+pub use server::{ServerHandshake, Upgrade, is_upgrade};
+pub use tokens::{has_token, is_token, tokens};
+
+/// The version of the WebSocket protocol that this crate speaks (RFC 6455 §4.1).
+pub const VERSION: &str = "13";
+
+/// A header that the handshake itself writes, or that would change how its head is framed.
+fn is_reserved(name: &http::HeaderName) -> bool {
+    use http::header;
+    *name == header::CONNECTION
+        || *name == header::UPGRADE
+        || *name == header::CONTENT_LENGTH
+        || *name == header::TRANSFER_ENCODING
+        || *name == header::TRAILER
+        || *name == header::EXPECT
+        || name.as_str().starts_with("sec-websocket-")
+}

@@ -1,0 +1,103 @@
+//! A server's answer to a request that it does not upgrade.
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use super::{VERSION, encode_response};
+
+/// The whole answer to a request that a server refuses: status, headers, and the reason as a plain text body.
+#[derive(Debug, Clone)]
+pub struct Refusal(Box<Response<Bytes>>);
+
+impl Refusal {
+    /// A refusal that tells the client why: `Content-Type: text/plain`, `Content-Length`, and the reason.
+    pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        let body = Bytes::from(reason.into());
+        let length = HeaderValue::from(body.len());
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, text);
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+        Self(Box::new(response))
+    }
+
+    /// Adds a header, replacing one of the same name.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers_mut().insert(name, value);
+        self
+    }
+
+    /// Adds `Connection: close`: nothing more is read from this connection.
+    pub fn closing(mut self) -> Self {
+        self.0.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
+        self
+    }
+
+    /// The status: 400, 403, 405, 426, 431, 501, 505 or one of the caller's.
+    pub fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
+    /// Why, in words for the client's developer; also the body.
+    pub fn reason(&self) -> &str {
+        std::str::from_utf8(self.0.body()).unwrap_or_default()
+    }
+
+    /// The answer.
+    pub fn response(&self) -> &Response<Bytes> {
+        &self.0
+    }
+
+    /// The answer, to send it by other means (HTTP/2).
+    pub fn into_response(self) -> Response<Bytes> {
+        *self.0
+    }
+
+    /// Writes head and body for HTTP/1.1.
+    pub fn encode(&self, out: &mut BytesMut) {
+        encode_response(&self.0, out);
+        out.extend_from_slice(self.0.body());
+    }
+
+    /// 405 with the method that would do.
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET")
+            .header(ALLOW, HeaderValue::from_static("GET"))
+    }
+
+    /// 426 with the version that would do; HTTP/1.1 adds `Upgrade` with [`Self::offering_upgrade`].
+    pub(super) fn wrong_version() -> Self {
+        // RFC 6455 §4.4: the versions that this server is willing to use
+        Self::new(StatusCode::UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13")
+            .header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION))
+    }
+
+    /// 426 for a request that asks for no WebSocket.
+    pub(super) fn upgrade_required() -> Self {
+        Self::new(StatusCode::UPGRADE_REQUIRED, "only WebSocket is spoken here")
+            .header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION))
+            .offering_upgrade()
+    }
+
+    pub(super) fn offering_upgrade(self) -> Self {
+        // RFC 9110 §15.5.22: a 426 names the protocol; §7.8: and lists "upgrade" in Connection
+        self.header(UPGRADE, HeaderValue::from_static("websocket"))
+            .header(CONNECTION, HeaderValue::from_static("Upgrade"))
+    }
+
+    pub(super) fn bad_request(reason: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, reason)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused with {}: {}", self.status(), self.reason())
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,148 @@
+//! The server's side over HTTP/1.1 (RFC 6455 §4.2).
+
+use std::sync::Arc;
+
+use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+
+use super::authority::HostPort;
+use super::encode::append;
+use super::{
+    Agreed, HandshakeError, Offer, OriginPolicy, Refusal, accept_key, has_token, is_reserved, is_valid_key,
+};
+use crate::extension::{Extension, ExtensionOffer};
+
+/// Whether a request asks for a WebSocket at all: HTTP/1.1 with `websocket` among its `Upgrade`.
+///
+/// It may still be refused by [`ServerHandshake::check`]. An `Upgrade` from HTTP/1.0 does not count
+/// (RFC 9110 §7.8).
+pub fn is_upgrade<T>(request: &Request<T>) -> bool {
+    request.version() >= Version::HTTP_11 && has_token(request.headers(), &UPGRADE, "websocket")
+}
+
+/// What a server asks of an opening handshake.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ServerHandshake {
+    /// Which web pages may connect; those of the server's own host by default.
+    pub origin: OriginPolicy,
+}
+
+impl ServerHandshake {
+    /// Sets which web pages may connect.
+    pub fn origin(mut self, origin: OriginPolicy) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// Holds a request against RFC 6455 §4.2.1.
+    ///
+    /// # Errors
+    ///
+    /// The answer that refuses it: 405 with `Allow`, 426 with `Upgrade` and `Sec-WebSocket-Version`, 403 for a
+    /// foreign origin, 400 for all else; each says why in its body.
+    pub fn check<T>(&self, request: &Request<T>) -> Result<Upgrade, Refusal> {
+        let headers = request.headers();
+        // RFC 6455 §4.2.1 item 1: an HTTP/1.1 or higher GET request
+        if request.version() < Version::HTTP_11 {
+            return Err(Refusal::bad_request("a WebSocket needs HTTP/1.1"));
+        }
+        if request.method() != Method::GET {
+            return Err(Refusal::method_not_allowed());
+        }
+        // RFC 6455 §4.2.1 item 2
+        let host = host(headers)?;
+        // RFC 6455 §4.2.1 items 3 and 4
+        if !has_token(headers, &UPGRADE, "websocket") {
+            return Err(Refusal::upgrade_required());
+        }
+        if !has_token(headers, &CONNECTION, "upgrade") {
+            return Err(Refusal::bad_request("Connection does not list Upgrade"));
+        }
+        // RFC 9112 §3.2.2: the authority of an absolute target replaces Host
+        let authority = request.uri().authority().map_or(host, |authority| authority.as_str());
+        let offer = Offer::check(headers, authority, self).map_err(|refusal| {
+            let is_426 = refusal.status() == StatusCode::UPGRADE_REQUIRED;
+            if is_426 { refusal.offering_upgrade() } else { refusal }
+        })?;
+        // RFC 6455 §4.2.1 item 5
+        let key = single(headers, &SEC_WEBSOCKET_KEY)?;
+        if !is_valid_key(key.as_bytes()) {
+            return Err(Refusal::bad_request("Sec-WebSocket-Key is not base64 of 16 bytes"));
+        }
+        Ok(Upgrade { offer, accept: accept_key(key.as_bytes()) })
+    }
+}
+
+/// A request for a WebSocket that is in order: the server may now accept it, or refuse it for its own reasons.
+#[derive(Debug, Clone)]
+pub struct Upgrade {
+    offer: Offer,
+    accept: HeaderValue,
+}
+
+impl Upgrade {
+    /// What the client offers.
+    pub fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// The subprotocols that the client offers, the most preferred first.
+    pub fn subprotocols(&self) -> &[String] {
+        self.offer.subprotocols()
+    }
+
+    /// The extensions that the client offers, the most preferred first.
+    pub fn offers(&self) -> &[ExtensionOffer] {
+        self.offer.extensions()
+    }
+
+    /// The client's most preferred subprotocol among those supported: see [`Offer::choose`].
+    pub fn choose(&self, supported: &[&str]) -> Option<&str> {
+        self.offer.choose(supported)
+    }
+
+    /// The 101 answer, with `headers` added to it, and what it settles.
+    ///
+    /// # Errors
+    ///
+    /// All are the caller's: a subprotocol that was not offered, or a header that the handshake decides on.
+    pub fn accept(
+        &self,
+        subprotocol: Option<&str>,
+        extensions: &[Arc<dyn Extension>],
+        headers: HeaderMap,
+    ) -> Result<(Response<()>, Agreed), HandshakeError> {
+        if let Some(name) = headers.keys().find(|name| is_reserved(name)) {
+            return Err(HandshakeError::ReservedHeader(name.clone()));
+        }
+        let agreed = self.offer.agree(subprotocol, extensions)?;
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let answer = response.headers_mut();
+        // RFC 6455 §4.2.2 item 5
+        answer.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        answer.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        answer.insert(SEC_WEBSOCKET_ACCEPT, self.accept.clone());
+        agreed.write_headers(answer)?;
+        for (name, value) in &headers {
+            append(answer, name.clone(), value.clone())?;
+        }
+        Ok((response, agreed))
+    }
+}
+
+fn host(headers: &HeaderMap) -> Result<&str, Refusal> {
+    // RFC 9112 §3.2: 400 to a request without Host, with several, or with an invalid one
+    let host = single(headers, &HOST)?.to_str().ok().map(str::trim);
+    host.filter(|host| HostPort::parse(host).is_some()).ok_or_else(|| Refusal::bad_request("invalid Host"))
+}
+
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, Refusal> {
+    let mut values = headers.get_all(name).into_iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value),
+        (None, _) => Err(Refusal::bad_request(format!("{name} missing"))),
+        (Some(_), Some(_)) => Err(Refusal::bad_request(format!("several {name}"))),
+    }
+}

@@ -1,0 +1,86 @@
+//! The opening handshake as a client.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::entropy::handshake_key;
+use super::http1::within;
+use super::transport::Transport;
+use super::websocket::WebSocket;
+use crate::config::{Config, Role};
+use crate::error::Error;
+use crate::handshake::{ClientOutcome, ClientRequest};
+use crate::output::Output;
+
+/// Opens the WebSocket at `uri` on a connection to its server, with the defaults of [`Connect`].
+///
+/// # Errors
+/// As [`Connect::connect`]; [`Error::Handshake`] if `uri` is none of a WebSocket.
+pub async fn connect<S: Transport>(uri: &str, io: S) -> Result<WebSocket<S>, Error> {
+    Connect::default().connect(&uri.parse()?, io).await
+}
+
+/// How to open a WebSocket as a client.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Connect {
+    /// The WebSocket's limits and times.
+    pub config: Config,
+    /// How long all of the handshake may take. Default: 10 s.
+    pub timeout: Duration,
+}
+
+impl Default for Connect {
+    fn default() -> Self {
+        Self { config: Config::default(), timeout: Duration::from_secs(10) }
+    }
+}
+
+impl Connect {
+    /// Sets [`Self::config`].
+    #[must_use]
+    pub fn config(self, config: Config) -> Self {
+        Self { config, ..self }
+    }
+
+    /// Sets [`Self::timeout`].
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Sends the request on `io` and reads its answer.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`], with status, headers and body, if the server did not open a WebSocket;
+    /// [`Error::Handshake`] if its answer breaks RFC 6455 §4.1; [`Error::Timeout`], [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// Not safe: dropping it drops the connection.
+    pub async fn connect<S: Transport>(&self, request: &ClientRequest, io: S) -> Result<WebSocket<S>, Error> {
+        within(self.timeout, self.open(request, io)).await
+    }
+
+    async fn open<S: Transport>(&self, request: &ClientRequest, mut io: S) -> Result<WebSocket<S>, Error> {
+        let mut output = Output::default();
+        let mut handshake = request.encode(handshake_key()?, &[], output.tail())?;
+        poll_fn(|cx| io.poll_transmit(cx, &mut output)).await?;
+        let mut input = BytesMut::new();
+        let outcome = loop {
+            if let Some(outcome) = handshake.read(&mut input)? {
+                break outcome;
+            }
+            if poll_fn(|cx| io.poll_receive(cx, &mut input, 0)).await? == 0 {
+                break handshake.read_eof(&mut input)?;
+            }
+        };
+        match outcome {
+            ClientOutcome::Accepted { agreed, response } => {
+                Ok(WebSocket::new(io, Role::Client, &self.config, input).agreed(agreed).response(response))
+            }
+            ClientOutcome::Rejected(rejection) => Err(rejection.into()),
+        }
+    }
+}

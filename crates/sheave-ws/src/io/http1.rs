@@ -1,0 +1,164 @@
+//! HTTP/1.1 around the upgrade: requests in, responses out, over any transport.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, Response};
+
+use super::transport::Transport;
+use super::websocket::WebSocket;
+use crate::config::{Config, Role};
+use crate::error::{Error, Timeout};
+use crate::handshake::{
+    BodyPiece, BodyReader, HandshakeError, HeadLimits, HeadReader, Refusal, Upgrade, encode_response,
+};
+use crate::output::Output;
+
+/// The server's end of an HTTP/1.1 connection, until a request of it becomes a WebSocket.
+///
+/// Heads are parsed and written here; what a request means, and how long the connection lives, is the
+/// caller's. All state is in it, so that every method can be dropped at any await point and called again.
+#[derive(Debug)]
+pub struct Http1<S> {
+    pub(super) io: S,
+    pub(super) input: BytesMut,
+    pub(super) output: Output,
+    head: HeadReader,
+}
+
+impl<S: Transport> Http1<S> {
+    /// A connection that has just been made.
+    pub fn new(io: S, limits: HeadLimits) -> Self {
+        Self { io, input: BytesMut::new(), output: Output::default(), head: HeadReader::new(limits) }
+    }
+
+    /// The head of the next request, or `None` if the peer is done.
+    ///
+    /// # Errors
+    /// [`Error::Handshake`] for what is no request, [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn request(&mut self) -> Result<Option<Request<()>>, Error> {
+        loop {
+            if let Some(request) = self.head.read_request(&mut self.input)? {
+                return Ok(Some(request));
+            }
+            if self.receive().await? == 0 {
+                let clean = self.head.is_empty();
+                return if clean { Ok(None) } else { Err(HandshakeError::ClosedEarly.into()) };
+            }
+        }
+    }
+
+    /// Waits until the first byte of a next request is there; false if the peer is done.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn readable(&mut self) -> Result<bool, Error> {
+        Ok(!self.input.is_empty() || self.receive().await? > 0)
+    }
+
+    /// The next piece of a request's body.
+    ///
+    /// # Errors
+    /// [`Error::Handshake`] if it is malformed or broken off, [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn body(&mut self, reader: &mut BodyReader) -> Result<BodyPiece, Error> {
+        loop {
+            if let Some(piece) = reader.read(&mut self.input)? {
+                return Ok(piece);
+            }
+            if self.receive().await? == 0 {
+                reader.read_eof()?;
+            }
+        }
+    }
+
+    /// Queues a response; [`flush`](Self::flush) writes it.
+    pub fn feed<T>(&mut self, head: &Response<T>, body: Bytes) {
+        encode_response(head, self.output.tail());
+        if !body.is_empty() {
+            self.output.push(body);
+        }
+    }
+
+    /// Writes what is queued.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// Safe: what is left stays queued.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        Ok(poll_fn(|cx| self.io.poll_transmit(cx, &mut self.output)).await?)
+    }
+
+    /// Ends the connection after a last response, in a way that lets the peer read it: ends our direction
+    /// and throws away what still comes, up to a bound.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn finish(&mut self) -> Result<(), Error> {
+        const DRAINED: usize = 1 << 20;
+        self.flush().await?;
+        poll_fn(|cx| self.io.poll_finish(cx)).await?;
+        let mut drained = 0;
+        while drained < DRAINED {
+            self.input.clear();
+            match self.receive().await? {
+                0 => break,
+                received => drained += received,
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers 101 and makes the connection a WebSocket.
+    ///
+    /// # Errors
+    /// [`Error::Handshake`] for what the caller did wrong (a subprotocol that was not offered, a header that
+    /// is the handshake's own), [`Error::Io`].
+    pub async fn accept(
+        mut self,
+        upgrade: &Upgrade,
+        subprotocol: Option<&str>,
+        headers: HeaderMap,
+        config: &Config,
+    ) -> Result<WebSocket<S>, Error> {
+        let (response, agreed) = upgrade.accept(subprotocol, &[], headers)?;
+        self.feed(&response, Bytes::new());
+        self.flush().await?;
+        Ok(WebSocket::new(self.io, Role::Server, config, self.input).agreed(agreed))
+    }
+
+    /// Answers with a refusal and ends the connection, within `time`.
+    pub async fn refuse(mut self, refusal: &Refusal, time: Duration) {
+        self.feed(refusal.response(), refusal.response().body().clone());
+        let _ = tokio::time::timeout(time, self.finish()).await;
+    }
+
+    pub(super) async fn receive(&mut self) -> Result<usize, Error> {
+        Ok(poll_fn(|cx| self.io.poll_receive(cx, &mut self.input, 0)).await?)
+    }
+}
+
+/// `work`, unless it takes longer than `time`.
+pub(super) async fn within<T>(
+    time: Duration,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(time, work).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::Timeout(Timeout::Handshake)),
+    }
+}
