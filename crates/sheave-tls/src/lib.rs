@@ -1,1 +1,33 @@
-//! sheave-tls
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod alpn;
+mod client;
+#[cfg(feature = "dev-certificates")]
+mod dev;
+mod error;
+mod identity;
+mod name;
+mod pem;
+mod provider;
+mod reload;
+mod resolver;
+mod roots;
+mod server;
+mod sessions;
+mod stream;
+mod verifier;
+
+pub use client::{ClientConfig, ClientConfigBuilder};
+#[cfg(feature = "dev-certificates")]
+pub use dev::DevCertificate;
+pub use error::Error;
+pub use provider::default_provider;
+pub use reload::CertificateReloader;
+pub use server::{ServerConfig, ServerConfigBuilder};
+pub use stream::{
+    ClientStream, ServerStream, TlsSession, alpn_protocol, peer_certificates, protocol_version, server_name,
+};
+
+pub use rustls;
+pub use rustls_pki_types;
