@@ -11,6 +11,9 @@ pub type ClientStream<S> = tokio_rustls::client::TlsStream<S>;
 /// What is written may stay in its buffer until it is flushed. `get_ref` gives the transport and the session.
 pub type ServerStream<S> = tokio_rustls::server::TlsStream<S>;
 
+/// A TLS connection of either side.
+pub type TlsStream<S> = tokio_rustls::TlsStream<S>;
+
 /// The ALPN protocol that the two sides agreed on; `None` if one of them named none.
 pub fn alpn_protocol<T: TlsSession>(stream: &T) -> Option<&[u8]> {
     stream.session().alpn_protocol()

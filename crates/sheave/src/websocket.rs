@@ -1,0 +1,110 @@
+//! The WebSocket of clients and servers.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_core::Stream as Items;
+use futures_sink::Sink;
+
+use crate::stream::Stream;
+use crate::ws::{self, Message, io};
+
+/// The sending half of a split [`WebSocket`].
+pub type Sender = io::Sender<Stream>;
+
+/// The receiving half of a split [`WebSocket`].
+pub type Receiver = io::Receiver<Stream>;
+
+/// An open WebSocket, over whatever carries it.
+///
+/// Its methods are those of [`ws::io::WebSocket`]: [`recv`](io::WebSocket::recv),
+/// [`send`](io::WebSocket::send), [`feed`](io::WebSocket::feed), [`flush`](io::WebSocket::flush),
+/// [`ping`](io::WebSocket::ping), [`close`](io::WebSocket::close) and more; it is also a `Stream` and a
+/// `Sink` of [`Message`]s.
+///
+/// On a server, one that is dropped while it is open is closed in order after the handler has ended: with
+/// 1000 if the handler returned `Ok`, and 1011 if it failed or panicked. On a client, dropping it cuts the
+/// connection.
+pub struct WebSocket {
+    /// There until dropped or split.
+    inner: Option<io::WebSocket<Stream>>,
+    home: Option<Home>,
+}
+
+/// Where a server's WebSocket goes when its handler drops it.
+pub(crate) type Home = Arc<std::sync::Mutex<Option<io::WebSocket<Stream>>>>;
+
+impl WebSocket {
+    pub(crate) fn new(inner: io::WebSocket<Stream>, home: Option<Home>) -> Self {
+        Self { inner: Some(inner), home }
+    }
+
+    /// Takes the two directions apart, for two tasks: see [`ws::io::WebSocket::split`]. What then happens
+    /// to the halves is the caller's business alone.
+    pub fn split(mut self) -> (Sender, Receiver) {
+        self.inner.take().expect(OPEN).split()
+    }
+}
+
+const OPEN: &str = "there until dropped or split";
+
+impl Deref for WebSocket {
+    type Target = io::WebSocket<Stream>;
+
+    fn deref(&self) -> &Self::Target {
+        self.inner.as_ref().expect(OPEN)
+    }
+}
+
+impl DerefMut for WebSocket {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.inner.as_mut().expect(OPEN)
+    }
+}
+
+impl Drop for WebSocket {
+    fn drop(&mut self) {
+        if let (Some(inner), Some(home)) = (self.inner.take(), &self.home) {
+            *home.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(inner);
+        }
+    }
+}
+
+/// As [`ws::io::WebSocket::recv`]; ends after an error.
+impl Items for WebSocket {
+    type Item = Result<Message, ws::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut **self).poll_next(cx)
+    }
+}
+
+/// As [`ws::io::WebSocket::feed`], [`flush`](io::WebSocket::flush) and [`close`](io::WebSocket::close).
+impl Sink<Message> for WebSocket {
+    type Error = ws::Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ws::Error>> {
+        Pin::new(&mut **self).poll_ready(cx)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), ws::Error> {
+        Pin::new(&mut **self).start_send(message)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ws::Error>> {
+        Pin::new(&mut **self).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ws::Error>> {
+        Pin::new(&mut **self).poll_close(cx)
+    }
+}
+
+impl fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
