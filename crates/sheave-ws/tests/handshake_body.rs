@@ -76,7 +76,8 @@ fn the_length_of_a_response() {
 
 #[test]
 fn chunked_bodies() {
-    let cases: &[(&str, &[u8], Result<&[u8], ()>)] = &[
+    type Expected = Result<&'static [u8], ()>;
+    let cases: &[(&str, &[u8], Expected)] = &[
         ("two chunks", b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\nrest", Ok(b"abcde")),
         ("nothing", b"0\r\n\r\nrest", Ok(b"")),
         (

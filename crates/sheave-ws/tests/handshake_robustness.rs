@@ -200,7 +200,8 @@ fn mutate(random: &mut Random, bytes: &[u8]) -> Vec<u8> {
 fn request() -> String {
     format!(
         "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-        Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\nOrigin: http://a\r\nSec-WebSocket-Extensions: one; level=3\r\n\r\n"
+        Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\
+        Origin: http://a\r\nSec-WebSocket-Extensions: one; level=3\r\n\r\n"
     )
 }
 

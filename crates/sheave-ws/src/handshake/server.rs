@@ -48,7 +48,8 @@ impl ServerHandshake {
             return Err(Refusal::bad_request("a WebSocket needs HTTP/1.1"));
         }
         if request.method() != Method::GET {
-            return Err(Refusal::method_not_allowed());
+            let refusal = Refusal::method_not_allowed();
+            return Err(if request.method() == Method::HEAD { refusal.without_content() } else { refusal });
         }
         // RFC 6455 §4.2.1 item 2
         let host = host(headers)?;
