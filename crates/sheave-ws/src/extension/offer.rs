@@ -62,8 +62,8 @@ impl ExtensionOffer {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::MalformedExtensions`] for what is not of the grammar, for a header that lists nothing,
-    /// and for more than [`MAX_EXTENSIONS`](Self::MAX_EXTENSIONS) or
+    /// [`HandshakeError::MalformedExtensions`] for what is not of the grammar, for a header that lists
+    /// nothing, and for more than [`MAX_EXTENSIONS`](Self::MAX_EXTENSIONS) or
     /// [`MAX_PARAMETERS`](Self::MAX_PARAMETERS).
     pub fn from_headers(headers: &HeaderMap) -> Result<Vec<Self>, HandshakeError> {
         let mut offers = Vec::new();
@@ -171,7 +171,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Takes `byte` and the whitespace around it ("implied *LWS", RFC 2616 §2.1). What is quoted keeps its own.
+    /// Takes `byte` and the whitespace around it ("implied *LWS", RFC 2616 §2.1). What is quoted keeps its
+    /// own.
     fn eat(&mut self, byte: u8) -> bool {
         self.skip_whitespace();
         match self.rest.strip_prefix(&[byte]) {

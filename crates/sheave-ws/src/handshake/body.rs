@@ -110,10 +110,10 @@ impl BodyReader {
     pub fn read(&mut self, input: &mut BytesMut) -> Result<Option<BodyPiece>, HandshakeError> {
         let available = input.len();
         match &mut self.0 {
-            State::End => return Ok(Some(BodyPiece::End)),
-            State::Chunked(decoder) => return decoder.decode(input),
-            _ if available == 0 => return Ok(None),
-            State::UntilClose => return Ok(Some(BodyPiece::Data(input.split().freeze()))),
+            State::End => Ok(Some(BodyPiece::End)),
+            State::Chunked(decoder) => decoder.decode(input),
+            _ if available == 0 => Ok(None),
+            State::UntilClose => Ok(Some(BodyPiece::Data(input.split().freeze()))),
             State::Length(left) => {
                 let length = usize::try_from(*left).unwrap_or(usize::MAX).min(available);
                 *left -= length as u64;

@@ -4,10 +4,11 @@ use bytes::{Buf as _, BytesMut};
 
 use super::{BodyPiece, HandshakeError};
 
-/// Takes the content out of a chunked body. Chunk extensions and trailers are skipped, 16 KiB of both at most.
+/// Takes the content out of a chunked body. Chunk extensions and trailers are skipped, 16 KiB of both at
+/// most.
 ///
-/// It is strict where laxness has let requests be smuggled: lines end in CRLF and in nothing else, and a size is
-/// hexadecimal digits alone.
+/// It is strict where laxness has let requests be smuggled: lines end in CRLF and in nothing else, and a size
+/// is hexadecimal digits alone.
 #[derive(Debug)]
 pub struct ChunkedDecoder {
     state: State,

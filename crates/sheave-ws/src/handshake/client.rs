@@ -24,8 +24,8 @@ use crate::extension::{Extension, ExtensionOffer};
 
 /// A request for a WebSocket, to be sent as often as it takes.
 ///
-/// It can be parsed from a URI, as in `"wss://example.org/chat".parse()`, where a fragment is refused; a [`Uri`]
-/// has lost its own.
+/// It can be parsed from a URI, as in `"wss://example.org/chat".parse()`, where a fragment is refused; a
+/// [`Uri`] has lost its own.
 #[derive(Debug, Clone)]
 pub struct ClientRequest {
     /// Without userinfo.

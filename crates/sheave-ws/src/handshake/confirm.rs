@@ -29,8 +29,8 @@ pub enum ClientOutcome {
 
 /// A client that has sent its request and awaits the answer.
 ///
-/// Feed it with [`read`](Self::read) until there is an outcome, and tell it with [`read_eof`](Self::read_eof) when
-/// the connection ends before. An error is final: close the connection.
+/// Feed it with [`read`](Self::read) until there is an outcome, and tell it with [`read_eof`](Self::read_eof)
+/// when the connection ends before. An error is final: close the connection.
 pub struct ClientHandshake {
     accept: HeaderValue,
     subprotocols: Vec<String>,
@@ -157,7 +157,8 @@ impl ClientHandshake {
     fn confirm_accept(&self, headers: &HeaderMap) -> Result<(), HandshakeError> {
         let mut accepts = headers.get_all(SEC_WEBSOCKET_ACCEPT).into_iter();
         let accept = accepts.next().ok_or(HandshakeError::MissingAccept)?;
-        // RFC 6455 §4.1: ignoring any leading and trailing whitespace; §11.3.3: MUST NOT appear more than once
+        // RFC 6455 §4.1: ignoring any leading and trailing whitespace; §11.3.3: MUST NOT appear more than
+        // once
         if accepts.next().is_some() || accept.as_bytes().trim_ascii() != self.accept.as_bytes() {
             return Err(HandshakeError::WrongAccept);
         }

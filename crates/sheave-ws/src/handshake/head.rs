@@ -179,7 +179,11 @@ fn parse_request(head: &[u8], lines: usize) -> Result<Request<()>, HandshakeErro
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}
         Ok(_) => return Err(HandshakeError::MalformedHead("incomplete")),
-        Err(error) => return Err(from_httparse(error, head)),
+        Err(error) => {
+            // RFC 9112 §3: method, target and version
+            let mut words = start_line(head).skip(2);
+            return Err(from_httparse(error, words.next().filter(|_| words.next().is_none())));
+        }
     }
     let mut request = Request::new(());
     *request.version_mut() = version(parsed.version);
@@ -209,7 +213,7 @@ fn parse_response(head: &[u8], lines: usize) -> Result<Response<()>, HandshakeEr
     match config.parse_response(&mut parsed, head) {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}
         Ok(_) => return Err(HandshakeError::MalformedHead("incomplete")),
-        Err(error) => return Err(from_httparse(error, head)),
+        Err(error) => return Err(from_httparse(error, start_line(head).next())),
     }
     let mut response = Response::new(());
     *response.version_mut() = version(parsed.version);
@@ -249,9 +253,12 @@ fn version(minor: Option<u8>) -> Version {
     if minor == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 }
 }
 
-fn from_httparse(error: httparse::Error, head: &[u8]) -> HandshakeError {
+/// `version` is the word that stands where the version belongs.
+fn from_httparse(error: httparse::Error, version: Option<&[u8]>) -> HandshakeError {
+    let number = version.and_then(|word| word.strip_prefix(b"HTTP/"));
+    let is_foreign = number.and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit);
     HandshakeError::MalformedHead(match error {
-        httparse::Error::Version if names_a_version(head) => return HandshakeError::UnsupportedHttpVersion,
+        httparse::Error::Version if is_foreign => return HandshakeError::UnsupportedHttpVersion,
         httparse::Error::Version => "HTTP version",
         httparse::Error::HeaderName => "header name",
         httparse::Error::HeaderValue => "header value",
@@ -262,11 +269,8 @@ fn from_httparse(error: httparse::Error, head: &[u8]) -> HandshakeError {
     })
 }
 
-/// Whether the start line has `HTTP/` and a digit where a version belongs.
-fn names_a_version(head: &[u8]) -> bool {
-    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let mut words = line.split(|&byte| byte == b' ');
-    words.any(|word| word.strip_prefix(b"HTTP/").and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit))
+fn start_line(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    head.split(|&byte| byte == b'\n').next().unwrap_or_default().split(|&byte| byte == b' ')
 }
 
 /// RFC 9112 §2.2: "a server SHOULD ignore at least one empty line (CRLF) received prior to the request-line".

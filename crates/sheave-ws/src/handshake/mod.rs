@@ -17,10 +17,37 @@
 //! 2. [`ClientRequest::encode`] writes it and gives a [`ClientHandshake`] that awaits the answer.
 //! 3. [`ClientHandshake::read`] until it yields a [`ClientOutcome`]: accepted, or a typed [`Rejection`].
 //!
+//! # Both, without a socket
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use sheave_ws::handshake::*;
+//!
+//! let request: ClientRequest = "ws://example.org/chat".parse()?;
+//! let request = request.subprotocol("v2.chat")?.subprotocol("v1.chat")?;
+//! let mut to_server = BytesMut::new();
+//! let mut client = request.encode([7; 16], &[], &mut to_server)?; // 16 random bytes, in earnest
+//!
+//! let mut reader = HeadReader::new(HeadLimits::default());
+//! let head = reader.read_request(&mut to_server)?.expect("the whole head");
+//! let upgrade = ServerHandshake::default().check(&head).expect("in order");
+//! let subprotocol = upgrade.choose(&["v1.chat"]);
+//! let (response, agreed) = upgrade.accept(subprotocol, &[], http::HeaderMap::new())?;
+//! let mut to_client = BytesMut::new();
+//! encode_response(&response, &mut to_client);
+//!
+//! match client.read(&mut to_client)? {
+//!     Some(ClientOutcome::Accepted { agreed: same, .. }) => assert_eq!(same, agreed),
+//!     other => panic!("{other:?}"),
+//! }
+//! # Ok::<(), HandshakeError>(())
+//! ```
+//!
 //! # HTTP/2
 //!
 //! What RFC 8441 shares with RFC 6455 needs no HTTP/1.1 head: [`Offer::check`], [`Offer::agree`] and
-//! [`Agreed::write_headers`] on a server, [`ClientRequest::headers`] and [`ClientRequest::confirm`] on a client.
+//! [`Agreed::write_headers`] on a server, [`ClientRequest::headers`] and [`ClientRequest::confirm`] on a
+//! client.
 
 mod agreed;
 mod authority;

@@ -46,8 +46,8 @@ impl Offer {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::MalformedSubprotocols`] and [`HandshakeError::MalformedExtensions`] for what is not of
-    /// the grammar. A subprotocol that is listed twice is malformed, too.
+    /// [`HandshakeError::MalformedSubprotocols`] and [`HandshakeError::MalformedExtensions`] for what is not
+    /// of the grammar. A subprotocol that is listed twice is malformed, too.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, HandshakeError> {
         Ok(Self { subprotocols: subprotocols(headers)?, extensions: ExtensionOffer::from_headers(headers)? })
     }
@@ -62,7 +62,8 @@ impl Offer {
         &self.extensions
     }
 
-    /// The client's most preferred subprotocol among those that the server supports, in whatever order those are.
+    /// The client's most preferred subprotocol among those that the server supports, in whatever order those
+    /// are.
     ///
     /// `None` when they have none in common: accept without a subprotocol then, or refuse.
     pub fn choose(&self, supported: &[&str]) -> Option<&str> {

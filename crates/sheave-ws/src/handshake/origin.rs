@@ -10,9 +10,10 @@ use super::authority::{HostPort, default_port};
 
 /// Which values of `Origin` a server accepts.
 ///
-/// A browser sends the cookies of a site with a WebSocket that *any* page opens to it, and asks no leave as it
-/// does for `fetch`; the server alone can stop a foreign page, by its `Origin`. A request without `Origin` comes
-/// from no browser and always passes. A request with several is refused, except under [`Any`](Self::Any).
+/// A browser sends the cookies of a site with a WebSocket that *any* page opens to it, and asks no leave as
+/// it does for `fetch`; the server alone can stop a foreign page, by its `Origin`. A request without `Origin`
+/// comes from no browser and always passes. A request with several is refused, except under
+/// [`Any`](Self::Any).
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum OriginPolicy {

@@ -42,7 +42,7 @@ impl Refusal {
         self.0.status()
     }
 
-    /// Why, in words for the client's developer; also the body.
+    /// Why, in words for the client's developer; also the body. Empty in answer to HEAD.
     pub fn reason(&self) -> &str {
         std::str::from_utf8(self.0.body()).unwrap_or_default()
     }
@@ -81,6 +81,12 @@ impl Refusal {
         Self::new(StatusCode::UPGRADE_REQUIRED, "only WebSocket is spoken here")
             .header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION))
             .offering_upgrade()
+    }
+
+    /// As an answer to HEAD, whose headers speak of content that is not sent (RFC 9110 §9.3.2).
+    pub(super) fn without_content(mut self) -> Self {
+        *self.0.body_mut() = Bytes::new();
+        self
     }
 
     pub(super) fn offering_upgrade(self) -> Self {

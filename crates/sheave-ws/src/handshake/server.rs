@@ -39,8 +39,8 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// The answer that refuses it: 405 with `Allow`, 426 with `Upgrade` and `Sec-WebSocket-Version`, 403 for a
-    /// foreign origin, 400 for all else; each says why in its body.
+    /// The answer that refuses it: 405 with `Allow`, 426 with `Upgrade` and `Sec-WebSocket-Version`, 403 for
+    /// a foreign origin, 400 for all else; each says why in its body.
     pub fn check<T>(&self, request: &Request<T>) -> Result<Upgrade, Refusal> {
         let headers = request.headers();
         // RFC 6455 §4.2.1 item 1: an HTTP/1.1 or higher GET request
@@ -48,7 +48,8 @@ impl ServerHandshake {
             return Err(Refusal::bad_request("a WebSocket needs HTTP/1.1"));
         }
         if request.method() != Method::GET {
-            return Err(Refusal::method_not_allowed());
+            let refusal = Refusal::method_not_allowed();
+            return Err(if request.method() == Method::HEAD { refusal.without_content() } else { refusal });
         }
         // RFC 6455 §4.2.1 item 2
         let host = host(headers)?;
@@ -74,7 +75,8 @@ impl ServerHandshake {
     }
 }
 
-/// A request for a WebSocket that is in order: the server may now accept it, or refuse it for its own reasons.
+/// A request for a WebSocket that is in order: the server may now accept it, or refuse it for its own
+/// reasons.
 #[derive(Debug, Clone)]
 pub struct Upgrade {
     offer: Offer,
