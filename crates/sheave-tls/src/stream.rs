@@ -36,7 +36,7 @@ pub fn server_name<S>(stream: &ServerStream<S>) -> Option<&str> {
     stream.get_ref().1.server_name()
 }
 
-/// Either side of a TLS connection. Only [`ClientStream`] and [`ServerStream`] are; there is no need to import it.
+/// Either side of a TLS connection. Only [`ClientStream`], [`ServerStream`] and [`TlsStream`] are; there is no need to import it.
 pub trait TlsSession: sealed::Sealed {
     /// What rustls knows about the connection.
     fn session(&self) -> &CommonState;
@@ -54,8 +54,15 @@ impl<S> TlsSession for ServerStream<S> {
     }
 }
 
+impl<S> TlsSession for TlsStream<S> {
+    fn session(&self) -> &CommonState {
+        self.get_ref().1
+    }
+}
+
 mod sealed {
     pub trait Sealed {}
     impl<S> Sealed for super::ClientStream<S> {}
     impl<S> Sealed for super::ServerStream<S> {}
+    impl<S> Sealed for super::TlsStream<S> {}
 }

@@ -143,7 +143,12 @@ impl Client {
         let request = url.as_ref().parse::<ClientRequest>();
         let request = request.map(|request| request.limits(self.settings.limits.clone()));
         let settings = Arc::clone(&self.settings);
-        ConnectRequest { settings, request, #[cfg(unix)] unix: None }
+        ConnectRequest {
+            settings,
+            request,
+            #[cfg(unix)]
+            unix: None,
+        }
     }
 }
 
@@ -220,12 +225,13 @@ impl ConnectRequest {
                     if rejection.location().is_some() && redirects < self.settings.max_redirects =>
                 {
                     redirects += 1;
-                    request = redirect::follow(&request, rejection)?;
+                    let next = redirect::follow(&request, rejection)?;
                     #[cfg(unix)]
-                    {
+                    if !redirect::is_same_origin(&request, &next) {
                         // Another host is not behind this socket.
-                        unix = unix.filter(|_| redirect::is_same_origin(&request, &request));
+                        unix = None;
                     }
+                    request = next;
                 }
                 result => return result,
             }

@@ -1,1 +1,23 @@
 //! sheave
+#![forbid(unsafe_code)]
+
+mod client;
+mod dial;
+mod error;
+mod redirect;
+mod server;
+mod stream;
+mod websocket;
+
+pub use client::{Client, ClientBuilder, ConnectRequest, connect};
+pub use error::Error;
+pub use server::{Accepting, Request, Serve, Server, ServerBuilder};
+pub use stream::{Io, Reader, Stream, Writer};
+pub use websocket::{Receiver, Sender, WebSocket};
+
+pub use http;
+pub use sheave_tls as tls;
+pub use sheave_ws as ws;
+
+pub use sheave_ws::handshake::OriginPolicy;
+pub use sheave_ws::{CloseCode, CloseFrame, Config, Message, Utf8Bytes};

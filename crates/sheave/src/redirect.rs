@@ -37,7 +37,9 @@ fn resolve(request: &ClientRequest, location: &str) -> Option<String> {
     let scheme = base.scheme_str()?;
     let authority = base.authority()?;
     let path = base.path();
-    Some(if location.contains("://") {
+    Some(if location.is_empty() {
+        base.to_string()
+    } else if location.contains("://") {
         location.to_owned()
     } else if location.starts_with("//") {
         format!("{scheme}:{location}")
@@ -65,7 +67,7 @@ mod tests {
             ("/x?y", "wss://example.org:8443/x?y"),
             ("x", "wss://example.org:8443/a/x"),
             ("?z", "wss://example.org:8443/a/b?z"),
-            ("#part", "wss://example.org:8443/a/"),
+            ("#part", "wss://example.org:8443/a/b?c=d"),
         ] {
             assert_eq!(resolve(&base, location).as_deref(), Some(expected), "{location}");
         }

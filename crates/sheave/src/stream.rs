@@ -140,16 +140,16 @@ impl Transport for Stream {
     fn split(self) -> (Reader, Writer) {
         macro_rules! halves {
             ($kind:ident, $stream:expr) => {{
-                let (reader, writer) = $stream.split();
+                let (reader, writer) = Transport::split($stream);
                 (Reader(ReaderKind::$kind(reader)), Writer(WriterKind::$kind(writer)))
             }};
         }
         match self.0 {
-            Kind::Tcp(tcp) => halves!(Tcp, Transport::split(tcp)),
+            Kind::Tcp(tcp) => halves!(Tcp, tcp),
             #[cfg(unix)]
-            Kind::Unix(unix) => halves!(Unix, Transport::split(unix)),
-            Kind::Other(other) => halves!(Other, Transport::split(other)),
-            Kind::Tls(tls) => halves!(Tls, Transport::split(tls)),
+            Kind::Unix(unix) => halves!(Unix, unix),
+            Kind::Other(other) => halves!(Other, other),
+            Kind::Tls(tls) => halves!(Tls, tls),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use futures_core::Stream as Items;
 use futures_sink::Sink;
 
+use crate::server::{Home, Returned};
 use crate::stream::Stream;
 use crate::ws::{self, Message, io};
 
@@ -31,14 +32,12 @@ pub type Receiver = io::Receiver<Stream>;
 pub struct WebSocket {
     /// There until dropped or split.
     inner: Option<io::WebSocket<Stream>>,
-    home: Option<Home>,
+    /// Where a server's goes when its handler drops it.
+    home: Option<Arc<Home>>,
 }
 
-/// Where a server's WebSocket goes when its handler drops it.
-pub(crate) type Home = Arc<std::sync::Mutex<Option<io::WebSocket<Stream>>>>;
-
 impl WebSocket {
-    pub(crate) fn new(inner: io::WebSocket<Stream>, home: Option<Home>) -> Self {
+    pub(crate) fn new(inner: io::WebSocket<Stream>, home: Option<Arc<Home>>) -> Self {
         Self { inner: Some(inner), home }
     }
 
@@ -68,7 +67,7 @@ impl DerefMut for WebSocket {
 impl Drop for WebSocket {
     fn drop(&mut self) {
         if let (Some(inner), Some(home)) = (self.inner.take(), &self.home) {
-            *home.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(inner);
+            home.put(Returned::WebSocket(Box::new(inner)));
         }
     }
 }

@@ -137,6 +137,26 @@ impl ClientRequest {
         self
     }
 
+    /// The same request for another URI, as after a redirect. A `Host` of the caller's own goes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`], and for a fragment.
+    pub fn redirected(&self, uri: &str) -> Result<Self, HandshakeError> {
+        let next: Self = uri.parse()?;
+        let (subprotocols, limits) = (self.subprotocols.clone(), self.limits.clone());
+        let mut headers = self.headers.clone();
+        headers.extend(next.headers);
+        Ok(Self { headers, subprotocols, limits, ..next })
+    }
+
+    /// Takes out a header of the caller's.
+    #[must_use]
+    pub fn without_header(mut self, name: &HeaderName) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
     /// Where the WebSocket is, without userinfo.
     pub fn uri(&self) -> &Uri {
         &self.uri

@@ -58,6 +58,8 @@ pub enum HandshakeError {
 
     /// The caller's URI does not name a WebSocket.
     InvalidUri(&'static str),
+    /// The caller gave something that is no header's name.
+    InvalidHeaderName,
     /// The caller's value for this header cannot be sent.
     InvalidHeader(HeaderName),
     /// The caller set a header that the handshake itself decides on.
@@ -87,7 +89,8 @@ impl HandshakeError {
             }
             Self::UnsupportedHttpVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
-            Self::InvalidHeader(_)
+            Self::InvalidHeaderName
+            | Self::InvalidHeader(_)
             | Self::ReservedHeader(_)
             | Self::InvalidSubprotocol(_)
             | Self::InvalidExtension(_)
@@ -124,6 +127,7 @@ impl HandshakeError {
         matches!(
             self,
             Self::InvalidUri(_)
+                | Self::InvalidHeaderName
                 | Self::InvalidHeader(_)
                 | Self::ReservedHeader(_)
                 | Self::InvalidSubprotocol(_)
@@ -154,6 +158,7 @@ impl fmt::Display for HandshakeError {
             Self::UnexpectedSubprotocol(name) => write!(f, "server chose subprotocol {name:?}, not offered"),
             Self::UnexpectedExtension(name) => write!(f, "server chose extension {name:?} against the offer"),
             Self::InvalidUri(what) => write!(f, "invalid WebSocket URI: {what}"),
+            Self::InvalidHeaderName => f.write_str("not a header's name"),
             Self::InvalidHeader(name) => write!(f, "invalid value for header {name}"),
             Self::ReservedHeader(name) => write!(f, "header {name} belongs to the handshake"),
             Self::InvalidSubprotocol(name) => write!(f, "subprotocol {name:?} is no token or not unique"),

@@ -77,7 +77,7 @@ impl Refusal {
     }
 
     /// 426 for a request that asks for no WebSocket.
-    pub(super) fn upgrade_required() -> Self {
+    pub fn upgrade_required() -> Self {
         Self::new(StatusCode::UPGRADE_REQUIRED, "only WebSocket is spoken here")
             .header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION))
             .offering_upgrade()

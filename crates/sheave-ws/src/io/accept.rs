@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderMap;
 
 use super::http1::{Http1, within};
@@ -103,7 +104,10 @@ impl Accept {
             Ok(upgrade) => {
                 let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
                 let subprotocol = upgrade.choose(&supported);
-                within(self.timeout, http.accept(&upgrade, subprotocol, HeaderMap::new(), &self.config)).await
+                let (response, agreed) = upgrade.accept(subprotocol, &[], HeaderMap::new())?;
+                http.feed(&response, Bytes::new());
+                within(self.timeout, http.flush()).await?;
+                Ok(http.into_websocket(agreed, &self.config))
             }
             Err(refusal) => {
                 let refusal = refusal.closing();

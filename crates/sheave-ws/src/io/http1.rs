@@ -4,14 +4,14 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 
 use super::transport::Transport;
 use super::websocket::WebSocket;
 use crate::config::{Config, Role};
 use crate::error::{Error, Timeout};
 use crate::handshake::{
-    BodyPiece, BodyReader, HandshakeError, HeadLimits, HeadReader, Refusal, Upgrade, encode_response,
+    Agreed, BodyPiece, BodyReader, HandshakeError, HeadLimits, HeadReader, Refusal, encode_response,
 };
 use crate::output::Output;
 
@@ -123,22 +123,16 @@ impl<S: Transport> Http1<S> {
         Ok(())
     }
 
-    /// Answers 101 and makes the connection a WebSocket.
+    /// Makes the connection a WebSocket, once the 101 answer that agreed to it is written.
     ///
-    /// # Errors
-    /// [`Error::Handshake`] for what the caller did wrong (a subprotocol that was not offered, a header that
-    /// is the handshake's own), [`Error::Io`].
-    pub async fn accept(
-        mut self,
-        upgrade: &Upgrade,
-        subprotocol: Option<&str>,
-        headers: HeaderMap,
-        config: &Config,
-    ) -> Result<WebSocket<S>, Error> {
-        let (response, agreed) = upgrade.accept(subprotocol, &[], headers)?;
-        self.feed(&response, Bytes::new());
-        self.flush().await?;
-        Ok(WebSocket::new(self.io, Role::Server, config, self.input).agreed(agreed))
+    /// What has come behind the request is the first thing that the WebSocket reads.
+    pub fn into_websocket(self, agreed: Agreed, config: &Config) -> WebSocket<S> {
+        WebSocket::new(self.io, Role::Server, config, self.input).agreed(agreed)
+    }
+
+    /// The transport.
+    pub fn get_ref(&self) -> &S {
+        &self.io
     }
 
     /// Answers with a refusal and ends the connection, within `time`.

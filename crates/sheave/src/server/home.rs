@@ -1,0 +1,51 @@
+//! Where a connection comes back to when a handler is done with it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::tracker::Tracked;
+use crate::stream::Stream;
+use crate::ws::io;
+
+/// The place that a connection's task looks at after the handler has ended.
+#[derive(Debug, Default)]
+pub(crate) struct Home(Mutex<Contents>);
+
+#[derive(Debug, Default)]
+struct Contents {
+    returned: Option<Returned>,
+    tracked: Option<Tracked>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) enum Returned {
+    /// A request that was dropped without an answer.
+    Unanswered(Box<io::Http1<Stream>>),
+    /// A connection whose request was answered.
+    Answered {
+        http: Box<io::Http1<Stream>>,
+        /// Whether it may have another request.
+        keep_alive: bool,
+    },
+    /// A WebSocket that was dropped; it may be open.
+    WebSocket(Box<io::WebSocket<Stream>>),
+}
+
+impl Home {
+    pub(crate) fn put(&self, returned: Returned) {
+        self.contents().returned = Some(returned);
+    }
+
+    pub(super) fn take(&self) -> Option<Returned> {
+        self.contents().returned.take()
+    }
+
+    /// Keeps the WebSocket tracked for as long as its connection's task lives.
+    pub(super) fn keep(&self, tracked: Tracked) {
+        self.contents().tracked = Some(tracked);
+    }
+
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,106 @@
+//! Serving WebSockets and ordinary requests.
+
+mod builder;
+mod connection;
+mod home;
+mod limit;
+mod listener;
+mod request;
+mod response;
+mod serve;
+mod tracker;
+
+use std::sync::Arc;
+
+pub use builder::ServerBuilder;
+pub(crate) use home::{Home, Returned};
+pub use request::{Accepting, Request};
+pub use serve::Serve;
+
+use crate::error::Error;
+use crate::stream::{Io, Plain};
+use builder::Settings;
+use listener::{Listener, Peer};
+use tracker::Tracker;
+
+/// A server of WebSockets, and of ordinary requests beside them.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), sheave::Error> {
+/// let server = sheave::Server::bind("127.0.0.1:8080").build().await?;
+/// server
+///     .serve(|request: sheave::Request| async move {
+///         let mut ws = request.accept().await?;
+///         while let Some(message) = ws.recv().await? {
+///             ws.send(message).await?;
+///         }
+///         Ok(())
+///     })
+///     .await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    listener: Option<Listener>,
+    settings: Arc<Settings>,
+}
+
+impl Server {
+    /// A server that listens on a TCP address; `[::]:PORT` for all of IPv6 and IPv4, port 0 for a free one.
+    ///
+    /// What is wrong with it is told by [`ServerBuilder::build`].
+    pub fn bind(address: impl std::net::ToSocketAddrs) -> ServerBuilder {
+        ServerBuilder::tcp(address)
+    }
+
+    /// A server that listens on a Unix socket, made anew at this path; a socket that is left there from
+    /// before is in the way and has to be removed first.
+    #[cfg(unix)]
+    pub fn bind_unix(path: impl Into<std::path::PathBuf>) -> ServerBuilder {
+        ServerBuilder::unix(path.into())
+    }
+
+    /// A server on a listener that there is already.
+    pub fn from_listener(listener: tokio::net::TcpListener) -> ServerBuilder {
+        ServerBuilder::listener(listener)
+    }
+
+    /// A server that does not listen: it serves the streams that
+    /// [`serve_connection`](Self::serve_connection) is given.
+    pub fn detached() -> ServerBuilder {
+        ServerBuilder::detached()
+    }
+
+    /// Where it listens, with the port that the system chose; `None` for a Unix socket or a detached server.
+    pub fn local_addr(&self) -> Option<std::net::SocketAddr> {
+        self.listener.as_ref()?.local_addr()
+    }
+
+    /// Serves every connection with `handler`, one task each, until the shutdown.
+    ///
+    /// The handler is given each ordinary request, and each request for a WebSocket that is in order; others
+    /// have been refused. What it returns as an error, or its panic, ends its own connection only.
+    pub fn serve<H, F>(self, handler: H) -> Serve<H>
+    where
+        H: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        Serve::new(self, handler)
+    }
+
+    /// Serves one stream of the caller's, with TLS if the server has it, until the connection ends.
+    ///
+    /// # Errors
+    /// What ended the connection.
+    ///
+    /// # Cancel safety
+    /// Dropping it cuts the connection.
+    pub async fn serve_connection<H, F>(&self, io: impl Io, handler: H) -> Result<(), Error>
+    where
+        H: Fn(Request) -> F + Send + Sync,
+        F: Future<Output = Result<(), Error>> + Send,
+    {
+        let tracker = Arc::new(Tracker::default());
+        connection::serve(Plain::new(io), Peer::default(), &self.settings, &tracker, &handler).await
+    }
+}

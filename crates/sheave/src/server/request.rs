@@ -1,0 +1,344 @@
+//! A request, and the two things that can become of it: an answer or a WebSocket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, EXPECT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version};
+use tokio::time::timeout;
+
+use super::builder::Settings;
+use super::home::{Home, Returned};
+use super::listener::Peer;
+use super::response;
+use super::tracker::Tracker;
+use crate::error::Error;
+use crate::stream::Stream;
+use crate::websocket::WebSocket;
+use crate::ws::handshake::{
+    BodyLength, BodyPiece, BodyReader, HandshakeError, Refusal, Upgrade, has_token, is_upgrade,
+};
+use crate::ws::io::Http1;
+use crate::ws::{self, Config, Timeout};
+
+/// A request to a server: for a WebSocket, which is accepted or rejected, or an ordinary one, which is
+/// answered.
+///
+/// Dropped without an answer, it is answered with 404, or 500 if the handler failed.
+#[derive(Debug)]
+pub struct Request {
+    head: Box<http::Request<()>>,
+    /// The verdict on a request for a WebSocket.
+    upgrade: Option<Result<Upgrade, Refusal>>,
+    body: Body,
+    /// There until it is given back.
+    http: Option<Box<Http1<Stream>>>,
+    answered: bool,
+    keep_alive: bool,
+    peer: Peer,
+    settings: Arc<Settings>,
+    tracker: Arc<Tracker>,
+    home: Arc<Home>,
+}
+
+/// How far the body is read.
+#[derive(Debug)]
+struct Body {
+    reader: BodyReader,
+    /// The client waits for a 100 before it sends the body.
+    awaits_continue: bool,
+    received: BytesMut,
+    ended: bool,
+}
+
+impl Request {
+    #[expect(clippy::too_many_arguments, reason = "what a connection knows of it")]
+    pub(super) fn new(
+        head: Box<http::Request<()>>,
+        body: BodyLength,
+        http: Box<Http1<Stream>>,
+        peer: Peer,
+        last: bool,
+        settings: &Arc<Settings>,
+        tracker: &Arc<Tracker>,
+        home: &Arc<Home>,
+    ) -> Self {
+        let headers = head.headers();
+        let modern = head.version() >= Version::HTTP_11;
+        // RFC 9112 §9.3.
+        let persistent = !has_token(headers, &CONNECTION, "close")
+            && (modern || has_token(headers, &CONNECTION, "keep-alive"));
+        // RFC 9110 §10.1.1.
+        let awaits_continue = modern && has_token(headers, &EXPECT, "100-continue");
+        let body = Body {
+            reader: BodyReader::new(body),
+            awaits_continue: awaits_continue && body != BodyLength::None,
+            received: BytesMut::new(),
+            ended: body == BodyLength::None,
+        };
+        Self {
+            upgrade: is_upgrade(&head).then(|| settings.handshake.check(&head)),
+            keep_alive: persistent && !last,
+            head,
+            body,
+            http: Some(http),
+            answered: false,
+            peer,
+            settings: Arc::clone(settings),
+            tracker: Arc::clone(tracker),
+            home: Arc::clone(home),
+        }
+    }
+
+    /// The answer that is due at once: a request for a WebSocket that is not in order.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.upgrade.as_ref()?.as_ref().err().map(|refusal| refusal.clone().closing())
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        self.head.method()
+    }
+
+    /// The request's target.
+    pub fn uri(&self) -> &Uri {
+        self.head.uri()
+    }
+
+    /// The path.
+    pub fn path(&self) -> &str {
+        self.head.uri().path()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.head.headers()
+    }
+
+    /// The whole head.
+    pub fn head(&self) -> &http::Request<()> {
+        &self.head
+    }
+
+    /// Whether it asks for a WebSocket.
+    pub fn is_websocket(&self) -> bool {
+        self.upgrade.is_some()
+    }
+
+    /// The subprotocols that the client offers, the most preferred first.
+    pub fn subprotocols(&self) -> &[String] {
+        match &self.upgrade {
+            Some(Ok(upgrade)) => upgrade.subprotocols(),
+            _ => &[],
+        }
+    }
+
+    /// Who asks; `None` over a Unix socket or a stream of the caller's.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer.0
+    }
+
+    /// What the connection runs over, for what TLS knows of the client.
+    pub fn stream(&self) -> &Stream {
+        self.http.as_ref().expect(HERE).get_ref()
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// [`Error::BodyTooLarge`] beyond [`ServerBuilder::max_body_size`](super::ServerBuilder::max_body_size);
+    /// a body that is malformed, breaks off, or pauses for too long.
+    ///
+    /// # Cancel safety
+    /// Safe: what has come is kept for the next call.
+    pub async fn body(&mut self) -> Result<Bytes, Error> {
+        let most = self.settings.max_body_size;
+        self.read_body(most).await?;
+        Ok(self.body.received.split().freeze())
+    }
+
+    /// Answers. The length is that of the body; the client's next request may follow.
+    ///
+    /// # Errors
+    /// What the connection did.
+    ///
+    /// # Cancel safety
+    /// Dropping it ends the connection.
+    pub async fn respond(mut self, response: Response<impl Into<Bytes>>) -> Result<(), Error> {
+        const UNREAD: usize = 64 << 10;
+        let response = response.map(Into::into);
+        self.keep_alive &= !has_token(response.headers(), &CONNECTION, "close");
+        self.keep_alive &= response.status() != StatusCode::SWITCHING_PROTOCOLS;
+        // What the handler did not read of the body is in the way of the next request.
+        self.keep_alive &= self.body.ended || !self.body.awaits_continue;
+        let declared = self.keep_alive;
+        let response = response::complete(response, &self.head, declared);
+        let http = self.http.as_mut().expect(HERE);
+        let (head, body) = response.into_parts();
+        http.feed(&Response::from_parts(head, ()), body);
+        self.answered = true;
+        self.flush().await?;
+        if self.keep_alive && !self.body.ended {
+            let before = self.body.received.len();
+            self.keep_alive = self.read_body(before + UNREAD).await.is_ok();
+        }
+        Ok(())
+    }
+
+    /// Answers with a status and a line of text.
+    ///
+    /// # Errors
+    /// What the connection did.
+    ///
+    /// # Cancel safety
+    /// Dropping it ends the connection.
+    pub async fn reject(self, status: StatusCode, reason: impl Into<String>) -> Result<(), Error> {
+        self.respond(Refusal::new(status, reason).into_response()).await
+    }
+
+    /// Opens the WebSocket, with the server's settings.
+    ///
+    /// # Errors
+    /// [`ws::Error::Refused`] if the request does not ask for one (it was answered with 426); what the
+    /// connection did.
+    ///
+    /// # Cancel safety
+    /// Dropping it ends the connection.
+    pub async fn accept(self) -> Result<WebSocket, Error> {
+        self.accepting().accept().await
+    }
+
+    /// Opens the WebSocket with a subprotocol, headers or settings of its own.
+    pub fn accepting(self) -> Accepting {
+        Accepting {
+            config: self.settings.config.clone(),
+            subprotocol: None,
+            headers: Ok(HeaderMap::new()),
+            request: self,
+        }
+    }
+
+    /// Reads the body until its end, unless it is longer than `most`.
+    async fn read_body(&mut self, most: usize) -> Result<(), Error> {
+        if std::mem::take(&mut self.body.awaits_continue) {
+            let proceed = Response::builder().status(StatusCode::CONTINUE).body(()).unwrap_or_default();
+            self.http.as_mut().expect(HERE).feed(&proceed, Bytes::new());
+        }
+        self.flush().await?;
+        let patience = self.settings.handshake_timeout;
+        let http = self.http.as_mut().expect(HERE);
+        let body = &mut self.body;
+        while !body.ended {
+            let piece = within(patience, http.body(&mut body.reader)).await;
+            match piece {
+                Ok(BodyPiece::End) => body.ended = true,
+                Ok(BodyPiece::Data(data)) if data.len() <= most.saturating_sub(body.received.len()) => {
+                    body.received.extend_from_slice(&data);
+                }
+                Ok(BodyPiece::Data(_)) => {
+                    self.keep_alive = false;
+                    return Err(Error::BodyTooLarge);
+                }
+                Err(error) => {
+                    self.keep_alive = false;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        let patience = self.settings.handshake_timeout;
+        within(patience, self.http.as_mut().expect(HERE).flush()).await
+    }
+}
+
+const HERE: &str = "there until it is given back";
+
+async fn within<T>(patience: Duration, work: impl Future<Output = Result<T, ws::Error>>) -> Result<T, Error> {
+    match timeout(patience, work).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(ws::Error::Timeout(Timeout::Handshake).into()),
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if let Some(http) = self.http.take() {
+            self.home.put(if self.answered {
+                Returned::Answered { http, keep_alive: self.keep_alive }
+            } else {
+                Returned::Unanswered(http)
+            });
+        }
+    }
+}
+
+/// A WebSocket about to be opened, see [`Request::accepting`].
+#[derive(Debug)]
+#[must_use = "nothing happens before it is accepted"]
+pub struct Accepting {
+    request: Request,
+    config: Config,
+    subprotocol: Option<String>,
+    headers: Result<HeaderMap, HandshakeError>,
+}
+
+impl Accepting {
+    /// Agrees on this subprotocol, which the client must have offered. Default: the client's most preferred
+    /// one among [`ServerBuilder::subprotocols`](super::ServerBuilder::subprotocols).
+    pub fn subprotocol(self, name: impl Into<String>) -> Self {
+        Self { subprotocol: Some(name.into()), ..self }
+    }
+
+    /// Adds a header to the answer.
+    pub fn header<N, V>(mut self, name: N, value: V) -> Self
+    where
+        N: TryInto<HeaderName>,
+        V: TryInto<HeaderValue>,
+    {
+        self.headers = self.headers.and_then(|mut headers| {
+            let name = name.try_into().map_err(|_| HandshakeError::InvalidHeaderName)?;
+            let value = value.try_into().map_err(|_| HandshakeError::InvalidHeader(name.clone()))?;
+            headers.append(name, value);
+            Ok(headers)
+        });
+        self
+    }
+
+    /// Sets the limits and times of this WebSocket. Default: the server's.
+    pub fn config(self, config: Config) -> Self {
+        Self { config, ..self }
+    }
+
+    /// Opens the WebSocket.
+    ///
+    /// # Errors
+    /// As [`Request::accept`]; what was wrong with the subprotocol or the headers, then the client is
+    /// answered with 500 once the handler has ended.
+    ///
+    /// # Cancel safety
+    /// Dropping it ends the connection.
+    pub async fn accept(self) -> Result<WebSocket, Error> {
+        let Self { mut request, config, subprotocol, headers } = self;
+        let Some(Ok(upgrade)) = &request.upgrade else {
+            let refusal = Refusal::upgrade_required();
+            request.respond(refusal.clone().into_response()).await?;
+            return Err(refusal.into());
+        };
+        let supported: Vec<&str> = request.settings.subprotocols.iter().map(String::as_str).collect();
+        let chosen = subprotocol.as_deref().or_else(|| upgrade.choose(&supported));
+        let (response, agreed) = upgrade.accept(chosen, &[], headers?)?;
+        request.http.as_mut().expect(HERE).feed(&response, Bytes::new());
+        request.answered = true;
+        request.keep_alive = false;
+        request.flush().await?;
+        let http = request.http.take().expect(HERE);
+        let mut ws = http.into_websocket(agreed, &config);
+        request.home.keep(request.tracker.track(ws.close_handle()));
+        Ok(WebSocket::new(ws, Some(Arc::clone(&request.home))))
+    }
+}

@@ -1,0 +1,112 @@
+//! A chat server with rooms: each path is one.
+//!
+//! `chat [--addr HOST:PORT]`
+//!
+//! What somebody sends, everybody else in the room gets. Each member has a queue of bounded length between
+//! the room and its sending half; who reads too slowly for it misses messages and is told how many.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use examples::{Error, report};
+use sheave::{Request, Server, Utf8Bytes};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+/// How many messages a slow member may be behind.
+const BACKLOG: usize = 64;
+
+/// A line, and who sent it.
+#[derive(Clone, Debug)]
+struct Line {
+    author: u64,
+    text: Utf8Bytes,
+}
+
+/// The rooms in which somebody is.
+#[derive(Debug, Default)]
+struct Rooms {
+    by_path: HashMap<String, broadcast::Sender<Line>>,
+    members: u64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    report(run().await)
+}
+
+async fn run() -> Result<(), Error> {
+    use lexopt::prelude::{Long, ValueExt as _};
+    let mut addr = "127.0.0.1:9002".to_owned();
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("addr") => addr = parser.value()?.string()?,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let server = Server::bind(&addr[..]).build().await?;
+    println!("listening on ws://{}", server.local_addr().ok_or("not a TCP server")?);
+    let rooms = Arc::new(Mutex::new(Rooms::default()));
+    server
+        .serve(move |request| member(request, Arc::clone(&rooms)))
+        .with_graceful_shutdown(tokio::signal::ctrl_c())
+        .await?;
+    Ok(())
+}
+
+async fn member(request: Request, rooms: Arc<Mutex<Rooms>>) -> Result<(), sheave::Error> {
+    if !request.is_websocket() {
+        return request
+            .respond(http::Response::new("Connect with a WebSocket; the path is the room.\n"))
+            .await;
+    }
+    let path = request.path().to_owned();
+    let (mut sender, mut receiver) = request.accept().await?.split();
+    let (room, me) = enter(&rooms, &path);
+    let mut others = room.subscribe();
+
+    let deliver = async {
+        loop {
+            match others.recv().await {
+                Ok(line) if line.author == me => {}
+                Ok(line) => sender.send(line.text).await?,
+                Err(RecvError::Lagged(missed)) => {
+                    sender.send(format!("* you are too slow: {missed} messages were left out")).await?;
+                }
+                Err(RecvError::Closed) => return Ok(()),
+            }
+        }
+    };
+    let listen = async {
+        while let Some(message) = receiver.recv().await? {
+            if let sheave::Message::Text(text) = message {
+                let _ = room.send(Line { author: me, text });
+            }
+        }
+        Ok(())
+    };
+    // The receiving half answers pings and closes, so the two only have to be polled side by side.
+    let result = tokio::select! {
+        result = deliver => result,
+        result = listen => result,
+    };
+    drop((others, room));
+    leave(&rooms, &path);
+    result
+}
+
+fn enter(rooms: &Mutex<Rooms>, path: &str) -> (broadcast::Sender<Line>, u64) {
+    let mut rooms = rooms.lock().unwrap_or_else(PoisonError::into_inner);
+    rooms.members += 1;
+    let me = rooms.members;
+    (rooms.by_path.entry(path.to_owned()).or_insert_with(|| broadcast::channel(BACKLOG).0).clone(), me)
+}
+
+fn leave(rooms: &Mutex<Rooms>, path: &str) {
+    let mut rooms = rooms.lock().unwrap_or_else(PoisonError::into_inner);
+    if rooms.by_path.get(path).is_some_and(|room| room.receiver_count() == 0) {
+        rooms.by_path.remove(path);
+    }
+}
