@@ -31,14 +31,14 @@ pub type Receiver = io::Receiver<Stream>;
 /// connection.
 pub struct WebSocket {
     /// There until dropped or split.
-    inner: Option<io::WebSocket<Stream>>,
+    inner: Option<Box<io::WebSocket<Stream>>>,
     /// Where a server's goes when its handler drops it.
     home: Option<Arc<Home>>,
 }
 
 impl WebSocket {
     pub(crate) fn new(inner: io::WebSocket<Stream>, home: Option<Arc<Home>>) -> Self {
-        Self { inner: Some(inner), home }
+        Self { inner: Some(Box::new(inner)), home }
     }
 
     /// Takes the two directions apart, for two tasks: see [`ws::io::WebSocket::split`]. What then happens
@@ -67,7 +67,7 @@ impl DerefMut for WebSocket {
 impl Drop for WebSocket {
     fn drop(&mut self) {
         if let (Some(inner), Some(home)) = (self.inner.take(), &self.home) {
-            home.put(Returned::WebSocket(Box::new(inner)));
+            home.put(Returned::WebSocket(inner));
         }
     }
 }

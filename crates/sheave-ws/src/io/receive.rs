@@ -141,9 +141,10 @@ impl ReceiveLoop {
 
     /// A Ping was sent by the user.
     pub(super) fn pinged(&mut self, payload: Bytes) {
-        if let Some(keepalive) = &mut self.keepalive {
-            keepalive.pinged(payload, Instant::now().into_std());
-        }
+        let now = Instant::now().into_std();
+        // Without times of its own it only measures.
+        let untimed = || Box::new(Keepalive::new(&Config::default(), now));
+        self.keepalive.get_or_insert_with(untimed).pinged(payload, now);
     }
 
     /// Queues the Close that a [`CloseHandle`] asked for.

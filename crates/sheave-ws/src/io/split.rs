@@ -208,7 +208,7 @@ impl<S: Transport> Receiver<S> {
         self.receiving.subprotocol()
     }
 
-    /// How long the peer took to answer the last keepalive Ping; `None` without a keepalive.
+    /// How long the peer took to answer the last keepalive Ping that it answered.
     pub fn rtt(&self) -> Option<Duration> {
         self.receiving.rtt()
     }

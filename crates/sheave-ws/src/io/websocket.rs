@@ -123,8 +123,8 @@ impl<S: Transport> WebSocket<S> {
         self.flush().await
     }
 
-    /// Sends a Ping of at most 125 bytes. Its Pong is not shown; with a keepalive, [`rtt`](Self::rtt)
-    /// measures it.
+    /// Sends a Ping of at most 125 bytes. Its Pong is not shown; [`rtt`](Self::rtt) tells how long
+    /// it took.
     ///
     /// # Errors
     /// [`Error::Usage`] if the payload is too long; as [`send`](Self::send).
@@ -181,7 +181,7 @@ impl<S: Transport> WebSocket<S> {
         self.receiving.opening()?.response.as_ref()
     }
 
-    /// How long the peer took to answer the last keepalive Ping; `None` without a keepalive.
+    /// How long the peer took to answer the last Ping that it answered, of the keepalive or of [`ping`](Self::ping).
     pub fn rtt(&self) -> Option<Duration> {
         self.receiving.rtt()
     }

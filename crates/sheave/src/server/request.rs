@@ -28,7 +28,11 @@ use crate::ws::{self, Config, Timeout};
 ///
 /// Dropped without an answer, it is answered with 404, or 500 if the handler failed.
 #[derive(Debug)]
-pub struct Request {
+pub struct Request(Box<Exchange>);
+
+/// All of a request, in one piece of memory that goes once it is answered or a WebSocket.
+#[derive(Debug)]
+struct Exchange {
     head: Box<http::Request<()>>,
     /// The verdict on a request for a WebSocket.
     upgrade: Option<Result<Upgrade, Refusal>>,
@@ -78,7 +82,7 @@ impl Request {
             received: BytesMut::new(),
             ended: body == BodyLength::None,
         };
-        Self {
+        Self(Box::new(Exchange {
             upgrade: is_upgrade(&head).then(|| settings.handshake.check(&head)),
             keep_alive: persistent && !last,
             head,
@@ -89,47 +93,47 @@ impl Request {
             settings: Arc::clone(settings),
             tracker: Arc::clone(tracker),
             home: Arc::clone(home),
-        }
+        }))
     }
 
     /// The answer that is due at once: a request for a WebSocket that is not in order.
     pub(super) fn refusal(&self) -> Option<Refusal> {
-        self.upgrade.as_ref()?.as_ref().err().map(|refusal| refusal.clone().closing())
+        self.0.upgrade.as_ref()?.as_ref().err().map(|refusal| refusal.clone().closing())
     }
 
     /// The method.
     pub fn method(&self) -> &Method {
-        self.head.method()
+        self.0.head.method()
     }
 
     /// The request's target.
     pub fn uri(&self) -> &Uri {
-        self.head.uri()
+        self.0.head.uri()
     }
 
     /// The path.
     pub fn path(&self) -> &str {
-        self.head.uri().path()
+        self.0.head.uri().path()
     }
 
     /// The headers.
     pub fn headers(&self) -> &HeaderMap {
-        self.head.headers()
+        self.0.head.headers()
     }
 
     /// The whole head.
     pub fn head(&self) -> &http::Request<()> {
-        &self.head
+        &self.0.head
     }
 
     /// Whether it asks for a WebSocket.
     pub fn is_websocket(&self) -> bool {
-        self.upgrade.is_some()
+        self.0.upgrade.is_some()
     }
 
     /// The subprotocols that the client offers, the most preferred first.
     pub fn subprotocols(&self) -> &[String] {
-        match &self.upgrade {
+        match &self.0.upgrade {
             Some(Ok(upgrade)) => upgrade.subprotocols(),
             _ => &[],
         }
@@ -137,12 +141,12 @@ impl Request {
 
     /// Who asks; `None` over a Unix socket or a stream of the caller's.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.peer.0
+        self.0.peer.0
     }
 
     /// What the connection runs over, for what TLS knows of the client.
     pub fn stream(&self) -> &Stream {
-        self.http.as_ref().expect(HERE).get_ref()
+        self.0.http.as_ref().expect(HERE).get_ref()
     }
 
     /// The whole body.
@@ -154,9 +158,9 @@ impl Request {
     /// # Cancel safety
     /// Safe: what has come is kept for the next call.
     pub async fn body(&mut self) -> Result<Bytes, Error> {
-        let most = self.settings.max_body_size;
+        let most = self.0.settings.max_body_size;
         self.read_body(most).await?;
-        Ok(self.body.received.split().freeze())
+        Ok(self.0.body.received.split().freeze())
     }
 
     /// Answers. The length is that of the body; the client's next request may follow.
@@ -166,23 +170,26 @@ impl Request {
     ///
     /// # Cancel safety
     /// Dropping it ends the connection.
-    pub async fn respond(mut self, response: Response<impl Into<Bytes>>) -> Result<(), Error> {
+    pub async fn respond(self, response: Response<impl Into<Bytes>>) -> Result<(), Error> {
+        Box::pin(self.answer(response.map(Into::into))).await
+    }
+
+    async fn answer(mut self, response: Response<Bytes>) -> Result<(), Error> {
         const UNREAD: usize = 64 << 10;
-        let response = response.map(Into::into);
-        self.keep_alive &= !has_token(response.headers(), &CONNECTION, "close");
-        self.keep_alive &= response.status() != StatusCode::SWITCHING_PROTOCOLS;
+        self.0.keep_alive &= !has_token(response.headers(), &CONNECTION, "close");
+        self.0.keep_alive &= response.status() != StatusCode::SWITCHING_PROTOCOLS;
         // What the handler did not read of the body is in the way of the next request.
-        self.keep_alive &= self.body.ended || !self.body.awaits_continue;
-        let declared = self.keep_alive;
-        let response = response::complete(response, &self.head, declared);
-        let http = self.http.as_mut().expect(HERE);
+        self.0.keep_alive &= self.0.body.ended || !self.0.body.awaits_continue;
+        let declared = self.0.keep_alive;
+        let response = response::complete(response, &self.0.head, declared);
+        let http = self.0.http.as_mut().expect(HERE);
         let (head, body) = response.into_parts();
         http.feed(&Response::from_parts(head, ()), body);
-        self.answered = true;
+        self.0.answered = true;
         self.flush().await?;
-        if self.keep_alive && !self.body.ended {
-            let before = self.body.received.len();
-            self.keep_alive = self.read_body(before + UNREAD).await.is_ok();
+        if self.0.keep_alive && !self.0.body.ended {
+            let before = self.0.body.received.len();
+            self.0.keep_alive = self.read_body(before + UNREAD).await.is_ok();
         }
         Ok(())
     }
@@ -213,7 +220,7 @@ impl Request {
     /// Opens the WebSocket with a subprotocol, headers or settings of its own.
     pub fn accepting(self) -> Accepting {
         Accepting {
-            config: self.settings.config.clone(),
+            config: self.0.settings.config.clone(),
             subprotocol: None,
             headers: Ok(HeaderMap::new()),
             request: self,
@@ -222,14 +229,14 @@ impl Request {
 
     /// Reads the body until its end, unless it is longer than `most`.
     async fn read_body(&mut self, most: usize) -> Result<(), Error> {
-        if std::mem::take(&mut self.body.awaits_continue) {
+        if std::mem::take(&mut self.0.body.awaits_continue) {
             let proceed = Response::builder().status(StatusCode::CONTINUE).body(()).unwrap_or_default();
-            self.http.as_mut().expect(HERE).feed(&proceed, Bytes::new());
+            self.0.http.as_mut().expect(HERE).feed(&proceed, Bytes::new());
         }
         self.flush().await?;
-        let patience = self.settings.handshake_timeout;
-        let http = self.http.as_mut().expect(HERE);
-        let body = &mut self.body;
+        let patience = self.0.settings.handshake_timeout;
+        let http = self.0.http.as_mut().expect(HERE);
+        let body = &mut self.0.body;
         while !body.ended {
             let piece = within(patience, http.body(&mut body.reader)).await;
             match piece {
@@ -238,11 +245,11 @@ impl Request {
                     body.received.extend_from_slice(&data);
                 }
                 Ok(BodyPiece::Data(_)) => {
-                    self.keep_alive = false;
+                    self.0.keep_alive = false;
                     return Err(Error::BodyTooLarge);
                 }
                 Err(error) => {
-                    self.keep_alive = false;
+                    self.0.keep_alive = false;
                     return Err(error);
                 }
             }
@@ -251,8 +258,8 @@ impl Request {
     }
 
     async fn flush(&mut self) -> Result<(), Error> {
-        let patience = self.settings.handshake_timeout;
-        within(patience, self.http.as_mut().expect(HERE).flush()).await
+        let patience = self.0.settings.handshake_timeout;
+        within(patience, self.0.http.as_mut().expect(HERE).flush()).await
     }
 }
 
@@ -265,7 +272,7 @@ async fn within<T>(patience: Duration, work: impl Future<Output = Result<T, ws::
     }
 }
 
-impl Drop for Request {
+impl Drop for Exchange {
     fn drop(&mut self) {
         if let Some(http) = self.http.take() {
             self.home.put(if self.answered {
@@ -323,22 +330,27 @@ impl Accepting {
     /// # Cancel safety
     /// Dropping it ends the connection.
     pub async fn accept(self) -> Result<WebSocket, Error> {
+        // Boxed, so that the handler's task does not keep the room for it.
+        Box::pin(self.open()).await
+    }
+
+    async fn open(self) -> Result<WebSocket, Error> {
         let Self { mut request, config, subprotocol, headers } = self;
-        let Some(Ok(upgrade)) = &request.upgrade else {
+        let Some(Ok(upgrade)) = &request.0.upgrade else {
             let refusal = Refusal::upgrade_required();
             request.respond(refusal.clone().into_response()).await?;
             return Err(refusal.into());
         };
-        let supported: Vec<&str> = request.settings.subprotocols.iter().map(String::as_str).collect();
+        let supported: Vec<&str> = request.0.settings.subprotocols.iter().map(String::as_str).collect();
         let chosen = subprotocol.as_deref().or_else(|| upgrade.choose(&supported));
         let (response, agreed) = upgrade.accept(chosen, &[], headers?)?;
-        request.http.as_mut().expect(HERE).feed(&response, Bytes::new());
-        request.answered = true;
-        request.keep_alive = false;
+        request.0.http.as_mut().expect(HERE).feed(&response, Bytes::new());
+        request.0.answered = true;
+        request.0.keep_alive = false;
         request.flush().await?;
-        let http = request.http.take().expect(HERE);
+        let http = request.0.http.take().expect(HERE);
         let mut ws = http.into_websocket(agreed, &config);
-        request.home.keep(request.tracker.track(ws.close_handle()));
-        Ok(WebSocket::new(ws, Some(Arc::clone(&request.home))))
+        request.0.home.keep(request.0.tracker.track(ws.close_handle()));
+        Ok(WebSocket::new(ws, Some(Arc::clone(&request.0.home))))
     }
 }

@@ -1,0 +1,124 @@
+//! Measures what an idle WebSocket costs a server: resident memory per socket, its task included.
+//!
+//! `idle_memory [--sockets N] [--used]`
+//!
+//! The server is this process; the clients are a process of their own. With `--used` every socket has echoed
+//! a message of 64 bytes before it is measured.
+
+use std::process::{ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use examples::{Error, report};
+use sheave::{Request, Server};
+use tokio::io::AsyncReadExt;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    report(run().await)
+}
+
+async fn run() -> Result<(), Error> {
+    use lexopt::prelude::{Long, ValueExt as _};
+    let (mut sockets, mut used, mut client) = (10_000, false, None);
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("sockets") => sockets = parser.value()?.parse()?,
+            Long("used") => used = true,
+            Long("client") => client = Some(parser.value()?.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    match client {
+        Some(url) => hold(&url, sockets, used).await,
+        None => measure(sockets, used).await,
+    }
+}
+
+/// The server's side.
+async fn measure(sockets: usize, used: bool) -> Result<(), Error> {
+    let open = Arc::new(AtomicUsize::new(0));
+    let server = Server::bind("127.0.0.1:0").build().await?;
+    let url = format!("ws://{}", server.local_addr().ok_or("not a TCP server")?);
+    let counter = Arc::clone(&open);
+    tokio::spawn(
+        server
+            .serve(move |request: Request| {
+                let open = Arc::clone(&counter);
+                async move {
+                    let mut ws = request.accept().await?;
+                    open.fetch_add(1, Ordering::Relaxed);
+                    while let Some(message) = ws.recv().await? {
+                        ws.feed(message).await?;
+                    }
+                    Ok(())
+                }
+            })
+            .into_future(),
+    );
+
+    // What the first connections bring into memory for good is not counted.
+    let warm = spawn_clients(&url, 100, used)?;
+    wait(warm, &open, 100).await?;
+    let before = resident()?;
+    let many = spawn_clients(&url, sockets, used)?;
+    let many = wait(many, &open, 100 + sockets).await?;
+    let after = resident()?;
+    drop(many);
+    let each = after.saturating_sub(before) / sockets;
+    println!("{sockets} idle sockets{}: {each} bytes each", if used { ", each used once" } else { "" });
+    Ok(())
+}
+
+/// Waits until the clients say that they are connected; the process is kept alive by what is returned.
+async fn wait(
+    mut clients: tokio::process::Child,
+    open: &AtomicUsize,
+    expected: usize,
+) -> Result<tokio::process::Child, Error> {
+    let mut ready = [0; 6];
+    let stdout = clients.stdout.as_mut().ok_or("no output of the clients")?;
+    tokio::time::timeout(Duration::from_secs(120), stdout.read_exact(&mut ready)).await??;
+    while open.load(Ordering::Relaxed) < expected {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Handshakes' buffers are let go of before the measurement.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    Ok(clients)
+}
+
+fn spawn_clients(url: &str, sockets: usize, used: bool) -> Result<tokio::process::Child, Error> {
+    let mut command = tokio::process::Command::new(std::env::current_exe()?);
+    command.args(["--client", url, "--sockets", &sockets.to_string()]);
+    if used {
+        command.arg("--used");
+    }
+    Ok(command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?)
+}
+
+/// The clients' side: connects, says so, and stays until its input ends.
+async fn hold(url: &str, sockets: usize, used: bool) -> Result<(), Error> {
+    let mut held = Vec::with_capacity(sockets);
+    for _ in 0..sockets {
+        let mut ws = sheave::connect(url).await?;
+        if used {
+            ws.send(vec![7; 64]).await?;
+            ws.recv().await?;
+        }
+        held.push(ws);
+    }
+    println!("ready");
+    std::io::Write::flush(&mut std::io::stdout())?;
+    tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+    Ok(())
+}
+
+/// This process's resident memory in bytes.
+fn resident() -> Result<usize, Error> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
+    let kib: usize = line.split_whitespace().nth(1).ok_or("no number")?.parse()?;
+    Ok(kib * 1024)
+}
