@@ -1,0 +1,3 @@
+//! t
+use crate::{Outcome,Tally};
+pub(crate) fn task() -> Outcome { Ok(Tally::default()) }
