@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use environment::Environment;
 use report::Evaluation;
 
+use crate::certificates::Certificates;
 use crate::process::Helper;
 use crate::{Outcome, Tally, certificates, process, workspace};
 
@@ -160,13 +161,13 @@ fn against_client(
     for (share, cases) in shares.iter().enumerate() {
         let outdir = reports.join(share.to_string());
         // The port is chosen by the system and replaces this one.
-        let url = format!("\"url\": \"{scheme}://127.0.0.1:9\"");
-        let spec = write_spec(reports, share, cases, &outdir, &url)?;
+        let mut more = format!("\"url\": \"{scheme}://127.0.0.1:9\"");
+        if let Some(Certificates { key, chain, .. }) = &certificates {
+            more += &format!(", \"key\": \"{}\", \"cert\": \"{}\"", key.display(), chain.display());
+        }
+        let spec = write_spec(reports, share, cases, &outdir, &more)?;
         let mut command = suite.wstest();
         command.args(["-m", "fuzzingserver", "-u", "0", "-s"]).arg(spec);
-        if let Some(certificates) = &certificates {
-            command.arg("-k").arg(&certificates.key).arg("-c").arg(&certificates.chain);
-        }
         let mut server = Helper::start(&mut command, &reports.join(format!("{share}.log")))?;
         let port = server.wait_for("listening on port ", START_LIMIT)?;
         servers.push(server);
