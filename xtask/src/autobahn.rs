@@ -34,7 +34,8 @@ impl Run {
     pub(crate) fn new(role: Role, tls: bool) -> Self {
         let sections = if tls { 1..=7 } else { 1..=10 };
         // Section 8 is empty.
-        let patterns = sections.filter(|section| *section != 8).map(|section| format!("{section}.*")).collect();
+        let patterns =
+            sections.filter(|section| *section != 8).map(|section| format!("{section}.*")).collect();
         Self { role, tls, patterns }
     }
 
@@ -151,11 +152,8 @@ fn against_client(
     reports: &Path,
     shares: &[Vec<String>],
 ) -> Result<(), String> {
-    let certificates = if tls {
-        Some(certificates::make(&suite.python3(), &reports.join("certificates"))?)
-    } else {
-        None
-    };
+    let certificates =
+        if tls { Some(certificates::make(&suite.python3(), &reports.join("certificates"))?) } else { None };
     let scheme = if tls { "wss" } else { "ws" };
     let (mut servers, mut clients) = (Vec::new(), Vec::new());
     for (share, cases) in shares.iter().enumerate() {

@@ -19,7 +19,7 @@ pub(crate) fn task() -> Outcome {
             let args = ["doc", "--workspace", "--all-features", "--no-deps"];
             cargo(&args, &[("RUSTDOCFLAGS", "-D warnings")])
         }),
-        ("tidy", &|| tidy::task().map(|tally| Tally { passed: 0, ..tally })),
+        ("tidy", &tidy::task),
         ("tests", &test::task),
         ("demo", &|| cargo(&["run", "--release", "-p", "examples", "--bin", "demo", "--", "--once"], &[])),
         ("autobahn server", &|| autobahn::run(&Run::new(Role::Server, false))),

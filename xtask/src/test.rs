@@ -74,7 +74,8 @@ fn nextest_summary(text: &str) -> Tally {
 fn libtest_results(text: &str) -> Tally {
     let mut tally = Tally::default();
     for line in text.lines() {
-        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
+        else {
             continue;
         };
         for (number, what) in counts_of(&counts.replace(';', ",")) {
@@ -122,7 +123,10 @@ mod tests {
     fn summaries_of_nextest() {
         let table = [
             ("     Summary [   0.006s] 1 test run: 1 passed, 0 skipped", tally(1, 0, 0)),
-            ("     Summary [  12.006s] 10 tests run: 10 passed (1 slow, 2 leaky), 5 skipped", tally(10, 0, 5)),
+            (
+                "     Summary [  12.006s] 10 tests run: 10 passed (1 slow, 2 leaky), 5 skipped",
+                tally(10, 0, 5),
+            ),
             (
                 "     Summary [   2.006s] 9 tests run: 5 passed, 2 failed, 1 timed out, 1 exec failed, 0 skipped",
                 tally(5, 4, 0),

@@ -16,10 +16,9 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Unpacks `packages` of the release `suite` into `dir/root`; `dir` is scratch space.
 pub(crate) fn unpack(dir: &Path, suite: &str, packages: &[&str]) -> Result<(), String> {
     for program in ["apt-get", "apt-config", "dpkg-deb"] {
-        Command::new(program)
-            .arg("--version")
-            .output()
-            .map_err(|_| format!("{program} is missing: the suite's old Python comes from Debian's mirror"))?;
+        Command::new(program).arg("--version").output().map_err(|_| {
+            format!("{program} is missing: the suite's old Python comes from Debian's mirror")
+        })?;
     }
     let source = configured_source()?;
     workspace::fresh_dir(dir)?;
@@ -37,8 +36,9 @@ pub(crate) fn unpack(dir: &Path, suite: &str, packages: &[&str]) -> Result<(), S
         command
     };
     let log = dir.join("apt.log");
-    process::run_logged(apt().args(["--error-on=any", "update"]), &log, LIMIT)
-        .map_err(|why| format!("the mirror that apt uses does not serve Debian {suite}, or no network: {why}"))?;
+    process::run_logged(apt().args(["--error-on=any", "update"]), &log, LIMIT).map_err(|why| {
+        format!("the mirror that apt uses does not serve Debian {suite}, or no network: {why}")
+    })?;
     process::run_logged(apt().arg("download").args(packages).current_dir(dir.join("packages")), &log, LIMIT)?;
     let archives = fs::read_dir(dir.join("packages")).map_err(|error| error.to_string())?;
     for archive in archives.flatten() {
@@ -61,8 +61,12 @@ fn configured_source() -> Result<Source, String> {
     let mut sources = Vec::new();
     let list = fs::read_to_string("/etc/apt/sources.list").unwrap_or_default();
     sources.extend(parse_list(&list));
-    let mut parts: Vec<_> =
-        fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut parts: Vec<_> = fs::read_dir("/etc/apt/sources.list.d")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     parts.sort();
     for part in parts {
         let text = fs::read_to_string(&part).unwrap_or_default();
@@ -89,8 +93,11 @@ fn choose(sources: &[Source]) -> Option<Source> {
 /// Sources in the form of stanzas (deb822).
 fn parse_deb822(text: &str) -> Vec<Source> {
     let mut sources = Vec::new();
-    let text: String =
-        text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{}\n", line.trim_end())).collect();
+    let text: String = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
     for stanza in text.split("\n\n") {
         let mut fields: Vec<(String, String)> = Vec::new();
         for line in stanza.lines().filter(|line| !line.is_empty()) {
@@ -126,7 +133,9 @@ fn parse_list(text: &str) -> Vec<Source> {
     let mut sources = Vec::new();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default().trim();
-        let Some(rest) = line.strip_prefix("deb").filter(|rest| rest.starts_with([' ', '\t'])) else { continue };
+        let Some(rest) = line.strip_prefix("deb").filter(|rest| rest.starts_with([' ', '\t'])) else {
+            continue;
+        };
         let rest = rest.trim_start();
         let (options, rest) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some(both) => both,
@@ -151,7 +160,9 @@ fn source_line(source: &Source, suite: &str, keyring: bool) -> String {
 /// The machine's configuration without its hooks and with every place that apt would change moved below `dir`.
 fn private_configuration(own: &str, dir: &Path) -> String {
     let hook = |line: &&str| {
-        ["Dir::", "Dir ", "APT::Update::", "DPkg::P", "APT::Sandbox::User"].iter().any(|prefix| line.starts_with(prefix))
+        ["Dir::", "Dir ", "APT::Update::", "DPkg::P", "APT::Sandbox::User"]
+            .iter()
+            .any(|prefix| line.starts_with(prefix))
     };
     let mut text: String = own.lines().filter(|line| !hook(line)).map(|line| format!("{line}\n")).collect();
     let dir = dir.display();
@@ -270,6 +281,9 @@ deb\thttp://b.test/debian stable-updates main
     #[test]
     fn the_line_names_the_key() {
         let source = source("http://a.test/debian", &["stable"], &["main"], Some("/k.gpg"));
-        assert_eq!(source_line(&source, "old", false), "deb [signed-by=/k.gpg] http://a.test/debian old main\n");
+        assert_eq!(
+            source_line(&source, "old", false),
+            "deb [signed-by=/k.gpg] http://a.test/debian old main\n"
+        );
     }
 }

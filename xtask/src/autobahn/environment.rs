@@ -83,14 +83,22 @@ impl Environment {
 
         println!("autobahn: the suite and what it needs");
         let root = self.dir.join("debian/root/usr/include");
-        let include = std::env::join_paths([root.join("python2.7"), root]).map_err(|error| error.to_string())?;
+        let include =
+            std::env::join_paths([root.join("python2.7"), root]).map_err(|error| error.to_string())?;
         let mut pip = self.bare_python();
-        pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-warn-script-location", "--target"])
-            .arg(self.dir.join("site"))
-            .arg("--requirement")
-            .arg(workspace::root().join("xtask/autobahn/requirements.txt"))
-            .env("PYTHONPATH", wheel)
-            .env("CPATH", include);
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--no-warn-script-location",
+            "--target",
+        ])
+        .arg(self.dir.join("site"))
+        .arg("--requirement")
+        .arg(workspace::root().join("xtask/autobahn/requirements.txt"))
+        .env("PYTHONPATH", wheel)
+        .env("CPATH", include);
         process::run_logged(&mut pip, &self.dir.join("pip.log"), Duration::from_secs(20 * 60))
     }
 

@@ -53,7 +53,11 @@ impl Evaluation {
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Tally { passed, failed, .. } = self.tally();
-        write!(f, "{} cases, {passed} ok ({} informational), {failed} failed", self.expected, self.informational)
+        write!(
+            f,
+            "{} cases, {passed} ok ({} informational), {failed} failed",
+            self.expected, self.informational
+        )
     }
 }
 
@@ -104,8 +108,7 @@ mod tests {
 7.9.1\tOK\tWRONG CODE
 7.9.2\tINFORMATIONAL\tOK
 6.1.1\tUNIMPLEMENTED\tOK";
-        let evaluation =
-            Evaluation::new(&cases("1.1.1 3.2 7.1.6 7.13.1 7.9.1 7.9.2 6.1.1 10.1.1"), reported);
+        let evaluation = Evaluation::new(&cases("1.1.1 3.2 7.1.6 7.13.1 7.9.1 7.9.2 6.1.1 10.1.1"), reported);
         assert_eq!(
             evaluation.failures,
             [
