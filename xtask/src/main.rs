@@ -1,3 +1,72 @@
 //! Development tasks for sheave: `cargo xtask <task>`.
 
-fn main() {}
+mod autobahn;
+mod certificates;
+mod ci;
+mod demo;
+mod interop;
+mod process;
+mod python;
+mod tally;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use tally::Tally;
+
+/// What a task comes to: its counts, or why it could not be carried out.
+type Outcome = Result<Tally, String>;
+
+const USAGE: &str = "\
+usage: cargo xtask <task>
+
+  test                      build and run every test of the workspace, doc tests included
+  ci                        everything that a change has to pass; needs no network but to fetch its tools
+  demo [--once]             the demo; arguments are passed on
+  autobahn [server|client] [--tls] [--cases 1.*,2.*]
+                            the Autobahn test suite against the server, the client, or both
+  interop                   other implementations against sheave, both ways, plain and over TLS
+  tidy                      the rules of the repository: dependencies, module boundaries, file sizes
+";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(tally) if tally.failed == 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Outcome {
+    let mut args = lexopt::Parser::from_env();
+    let task = match args.next().map_err(|error| error.to_string())? {
+        Some(lexopt::Arg::Value(task)) => task.to_string_lossy().into_owned(),
+        Some(lexopt::Arg::Long("help") | lexopt::Arg::Short('h')) => {
+            print!("{USAGE}");
+            return Ok(Tally::default());
+        }
+        Some(other) => return Err(format!("{}\n\n{USAGE}", other.unexpected())),
+        None => return Err(format!("no task given\n\n{USAGE}")),
+    };
+    match task.as_str() {
+        "autobahn" => autobahn::task(args),
+        "demo" => demo::task(args),
+        "ci" => no_more(args).and_then(|()| ci::task()),
+        "interop" => no_more(args).and_then(|()| interop::task()),
+        "test" => no_more(args).and_then(|()| test::task()),
+        "tidy" => no_more(args).and_then(|()| tidy::task()),
+        _ => Err(format!("no task is called {task:?}\n\n{USAGE}")),
+    }
+}
+
+fn no_more(mut args: lexopt::Parser) -> Result<(), String> {
+    match args.next().map_err(|error| error.to_string())? {
+        None => Ok(()),
+        Some(arg) => Err(arg.unexpected().to_string()),
+    }
+}

@@ -1,0 +1,245 @@
+//! `cargo xtask interop`: other implementations as clients of `echo_server` and as servers of `interop_client`.
+//!
+//! Every client, ours and theirs, does the same named checks and prints `ok NAME` or `FAIL NAME why` for each; every
+//! server has the same paths. `xtask/interop/README.md` is the contract. A check that was not reported has failed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::certificates::{self, Certificates};
+use crate::process::Helper;
+use crate::{Outcome, Tally, process, python, workspace};
+
+const WEBSOCKETS: &str = "websockets==15.0.1";
+const WS: &str = "ws@8.18.3";
+
+/// Every size that a length is encoded in, from both sides of each border.
+const SIZES: [u32; 9] = [0, 1, 125, 126, 127, 65_535, 65_536, 1 << 20, 16 << 20];
+/// The closes that either side begins, by the name of their check.
+const CLOSES: [&str; 6] = ["1000", "1001", "1008", "3000", "4999-reason", "none"];
+const OTHER_CHECKS: [&str; 11] = [
+    "text-unicode",
+    "fragments-text",
+    "fragments-binary",
+    "fragments-ping",
+    "fragments-by-peer",
+    "ping",
+    "ping-empty",
+    "ping-125",
+    "ping-by-peer",
+    "subprotocol-chosen",
+    "subprotocol-none",
+];
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+const RUN_LIMIT: Duration = Duration::from_secs(5 * 60);
+
+/// Runs every direction over both transports.
+pub(crate) fn task() -> Outcome {
+    let peers = Peers::prepare()?;
+    let [server, client] = workspace::build_examples(["echo_server", "interop_client"])?;
+    let mut tally = Tally::default();
+    for tls in [false, true] {
+        for other in [Implementation::Python, Implementation::Node] {
+            tally += peers.their_client(other, &server, tls)?;
+            tally += peers.our_client(other, &client, tls)?;
+        }
+    }
+    println!("interop: {tally}");
+    Ok(tally)
+}
+
+#[derive(Clone, Copy)]
+enum Implementation {
+    Python,
+    Node,
+}
+
+impl Implementation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python websockets",
+            Self::Node => "node ws",
+        }
+    }
+}
+
+/// The other implementations, in environments of their own.
+struct Peers {
+    dir: PathBuf,
+    certificates: Certificates,
+}
+
+impl Peers {
+    /// Makes the environments unless an earlier run has finished that.
+    fn prepare() -> Result<Self, String> {
+        let dir = workspace::target().join("interop");
+        let stamp = dir.join("stamp");
+        let wanted = format!("{}\n{WEBSOCKETS} {} {WS}\n", dir.display(), certificates::PACKAGE);
+        if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+            let certificates = certificates::make(&dir.join("python/bin/python"), &dir.join("certificates"))?;
+            return Ok(Self { dir, certificates });
+        }
+        println!("interop: setting up {WEBSOCKETS} and {WS}, once");
+        workspace::fresh_dir(&dir)?;
+        let python = python::environment(&dir.join("python"), &[WEBSOCKETS, certificates::PACKAGE])?;
+        let certificates = certificates::make(&python, &dir.join("certificates"))?;
+        workspace::fresh_dir(&dir.join("node"))?;
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", "--prefix"]);
+        process::run(npm.arg(dir.join("node")).arg(WS), Duration::from_secs(10 * 60))
+            .map_err(|why| format!("npm could not install {WS} ({why}); Node.js with npm is needed"))?;
+        workspace::write(&stamp, &wanted)?;
+        Ok(Self { dir, certificates })
+    }
+
+    /// A script of theirs: `client` or `server`.
+    fn script(&self, other: Implementation, which: &str) -> Command {
+        let scripts = workspace::root().join("xtask/interop");
+        match other {
+            Implementation::Python => {
+                let mut command = Command::new(self.dir.join("python/bin/python"));
+                command.arg(scripts.join(format!("{which}.py"))).env("PYTHONDONTWRITEBYTECODE", "1");
+                command
+            }
+            Implementation::Node => {
+                let mut command = Command::new("node");
+                command.arg(scripts.join(format!("{which}.mjs"))).env("INTEROP_NODE", self.dir.join("node"));
+                command
+            }
+        }
+    }
+
+    fn log(&self, title: &str) -> PathBuf {
+        self.dir.join("logs").join(format!("{}.log", title.replace(' ', "-")))
+    }
+
+    fn their_client(&self, other: Implementation, server: &Path, tls: bool) -> Outcome {
+        let title = format!("{} client, sheave server, {}", other.name(), transport(tls));
+        let ca = self.dir.join("sheave-ca.pem");
+        let mut command = Command::new(server);
+        command.args(["--addr", "127.0.0.1:0"]);
+        if tls {
+            command.arg("--tls").arg("--ca-out").arg(&ca);
+        }
+        let mut server = Helper::start(&mut command, &self.log(&format!("{title} server")))?;
+        let url = server.wait_for("listening on ", START_LIMIT)?;
+
+        let mut command = self.script(other, "client");
+        command.arg(url).args(tls.then_some("--ca")).args(tls.then_some(ca));
+        let log = self.log(&title);
+        let (lines, ended) = run_client(&mut command, &log)?;
+        Ok(conclude(&title, &client_checks(), &lines, ended))
+    }
+
+    fn our_client(&self, other: Implementation, client: &Path, tls: bool) -> Outcome {
+        let title = format!("sheave client, {} server, {}", other.name(), transport(tls));
+        let mut command = self.script(other, "server");
+        if tls {
+            command.arg(&self.certificates.chain).arg(&self.certificates.key);
+        }
+        let mut server = Helper::start(&mut command, &self.log(&format!("{title} server")))?;
+        let url = server.wait_for("listening on ", START_LIMIT)?;
+
+        let mut command = Command::new(client);
+        command.arg(url).args(tls.then_some("--ca")).args(tls.then_some(&self.certificates.ca));
+        let log = self.log(&title);
+        let (mut lines, ended) = run_client(&mut command, &log)?;
+        // The server tells how the closes ended that it began.
+        lines.extend(server.close(START_LIMIT)?);
+        let mut checks = client_checks();
+        checks.extend(CLOSES.iter().map(|close| format!("close-seen-{close}")));
+        Ok(conclude(&title, &checks, &lines, ended))
+    }
+}
+
+/// The lines of a client, also where it broke off, and how it ended.
+fn run_client(command: &mut Command, log: &Path) -> Result<(Vec<String>, Result<(), String>), String> {
+    let started = Instant::now();
+    let client = Helper::start(command, log)?;
+    let ended = client.finish(RUN_LIMIT.saturating_sub(started.elapsed()));
+    // Its output is complete once it ended; the log also has what it complained about.
+    let text = std::fs::read_to_string(log).map_err(|error| format!("{}: {error}", log.display()))?;
+    Ok((text.lines().map(str::to_owned).collect(), ended))
+}
+
+fn transport(tls: bool) -> &'static str {
+    if tls { "tls" } else { "plain" }
+}
+
+fn client_checks() -> Vec<String> {
+    let sizes = SIZES.iter().flat_map(|size| [format!("text-{size}"), format!("binary-{size}")]);
+    let closes = CLOSES.iter().flat_map(|close| [format!("close-{close}"), format!("close-by-peer-{close}")]);
+    sizes.chain(closes).chain(OTHER_CHECKS.map(str::to_owned)).collect()
+}
+
+/// Prints what failed and the counts of one run.
+fn conclude(title: &str, checks: &[String], lines: &[String], ended: Result<(), String>) -> Tally {
+    let mut failures = evaluate(checks, lines);
+    // A client that fails because a check failed tells nothing new.
+    if let (Err(why), true) = (ended, failures.is_empty()) {
+        failures.push(why);
+    }
+    for failure in &failures {
+        println!("interop {title}: {failure}");
+    }
+    let failed = failures.len() as u64;
+    let tally = Tally { passed: (checks.len() as u64).saturating_sub(failed), failed, skipped: 0 };
+    println!("interop {title}: {tally}");
+    tally
+}
+
+/// Holds the reported lines against the checks that had to be made. Each has to be reported exactly once.
+fn evaluate(checks: &[String], lines: &[String]) -> Vec<String> {
+    let mut reported: BTreeMap<&str, Vec<Option<&str>>> = BTreeMap::new();
+    for line in lines {
+        if let Some(name) = line.strip_prefix("ok ") {
+            reported.entry(name.trim()).or_default().push(None);
+        } else if let Some(failure) = line.strip_prefix("FAIL ") {
+            let (name, why) = failure.split_once(' ').unwrap_or((failure, "no reason given"));
+            reported.entry(name).or_default().push(Some(why));
+        }
+    }
+    let mut failures = Vec::new();
+    for check in checks {
+        match reported.remove(check.as_str()).as_deref() {
+            Some([None]) => {}
+            Some([Some(why)]) => failures.push(format!("{check}: {why}")),
+            Some(times) => failures.push(format!("{check}: reported {} times", times.len())),
+            None => failures.push(format!("{check}: not reported")),
+        }
+    }
+    failures.extend(reported.into_keys().map(|name| format!("{name}: no such check")));
+    failures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    #[test]
+    fn each_check_is_reported_exactly_once() {
+        let checks = owned(&["a", "b", "c", "d"]);
+        let lines = owned(&["listening", "ok a", "FAIL b too short", "ok c", "ok c", "ok e"]);
+        assert_eq!(
+            evaluate(&checks, &lines),
+            ["b: too short", "c: reported 2 times", "d: not reported", "e: no such check"]
+        );
+        assert_eq!(evaluate(&checks[..1], &lines[..2]), [""; 0]);
+    }
+
+    #[test]
+    fn the_checks_have_names_of_their_own() {
+        let mut checks = client_checks();
+        assert_eq!(checks.len(), 41);
+        checks.sort();
+        checks.dedup();
+        assert_eq!(checks.len(), 41);
+    }
+}

@@ -1,0 +1,81 @@
+//! Where things are, and how they are built.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use std::{env, fs};
+
+use crate::process;
+
+/// The root of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("xtask lies in the workspace").to_owned()
+}
+
+/// Cargo's target directory, which also holds what the tasks fetch and write.
+pub(crate) fn target() -> PathBuf {
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => env::current_dir().unwrap_or_else(|_| root()).join(dir),
+        None => root().join("target"),
+    }
+}
+
+/// `cargo`, in the root of the workspace.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Builds binaries of `examples` with optimisation and returns where they are, in the same order.
+pub(crate) fn build_examples<const N: usize>(names: [&str; N]) -> Result<[PathBuf; N], String> {
+    let mut command = cargo();
+    command.args(["build", "--release", "--package", "examples", "--message-format=json-render-diagnostics"]);
+    for name in names {
+        command.args(["--bin", name]);
+    }
+    let messages = process::read(&mut command, Duration::from_secs(30 * 60))?;
+    let mut paths = names.map(|_| PathBuf::new());
+    for (name, path) in names.iter().zip(&mut paths) {
+        *path = executable(&messages, name).ok_or(format!("cargo did not say where it put {name}"))?.into();
+    }
+    Ok(paths)
+}
+
+/// Makes an empty directory of this name, whatever was there.
+pub(crate) fn fresh_dir(dir: &Path) -> Result<(), String> {
+    let failed = |error| format!("{}: {error}", dir.display());
+    if dir.exists() {
+        fs::remove_dir_all(dir).map_err(failed)?;
+    }
+    fs::create_dir_all(dir).map_err(failed)
+}
+
+/// Writes a file, with an error that names it.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The path of the binary `name` in cargo's messages.
+fn executable<'m>(messages: &'m str, name: &str) -> Option<&'m str> {
+    let kind = "\"kind\":[\"bin\"]";
+    let name = format!("\"name\":\"{name}\"");
+    let line = messages.lines().find(|line| line.contains(kind) && line.contains(&name))?;
+    let (_, rest) = line.split_once("\"executable\":\"")?;
+    rest.split_once('"').map(|(path, _)| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::executable;
+
+    #[test]
+    fn the_executable_is_found_in_cargos_messages() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"echo"},"executable":null}
+{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"echo"},"executable":"/t/release/echo","fresh":true}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(executable(messages, "echo"), Some("/t/release/echo"));
+        assert_eq!(executable(messages, "other"), None);
+    }
+}
