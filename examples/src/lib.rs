@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use sheave::{CloseCode, CloseFrame};
+
 /// What may go wrong in an example.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,4 +29,19 @@ pub fn client_tls(ca: Option<&str>, insecure: bool) -> Result<Option<sheave::tls
         Some(file) => Some(builder.roots_pem_file(file).build()?),
         None => None,
     })
+}
+
+/// The Close that the words of a check's name or path stand for: nothing (or `none`), a code, a code and a
+/// reason.
+///
+/// # Errors
+/// If it is no code that may be sent.
+pub fn close_frame(words: &[&str]) -> Result<CloseFrame, Error> {
+    let (code, reason) = match *words {
+        [] | ["none"] => return Ok(CloseCode::NO_STATUS.into()),
+        [code] => (code, ""),
+        [code, reason, ..] => (code, reason),
+    };
+    let code = CloseCode::new(code.parse()?).ok_or("a code that may not be sent")?;
+    Ok(CloseFrame::new(code, reason)?)
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask interop`: other implementations as clients of `echo_server` and as servers of `interop_client`.
+//! `cargo xtask interop`: other implementations as clients of `interop_server` and as servers of `interop_client`.
 //!
 //! Every client, ours and theirs, does the same named checks and prints `ok NAME` or `FAIL NAME why` for each; every
 //! server has the same paths. `xtask/interop/README.md` is the contract. A check that was not reported has failed.
@@ -39,7 +39,7 @@ const RUN_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// Runs every direction over both transports.
 pub(crate) fn task() -> Outcome {
     let peers = Peers::prepare()?;
-    let [server, client] = workspace::build_examples(["echo_server", "interop_client"])?;
+    let [server, client] = workspace::build_examples(["interop_server", "interop_client"])?;
     let mut tally = Tally::default();
     for tls in [false, true] {
         for other in [Implementation::Python, Implementation::Node] {

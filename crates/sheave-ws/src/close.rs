@@ -18,6 +18,8 @@ impl CloseCode {
     pub const PROTOCOL_ERROR: Self = Self(1002);
     /// 1003: a kind of data that this endpoint does not take.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
+    /// 1005: the Close frame says nothing. It stands for that here and is never on the wire (RFC 6455 §7.4.1).
+    pub const NO_STATUS: Self = Self(1005);
     /// 1007: data that does not match its type, such as text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
     /// 1008: a policy was violated.
@@ -70,16 +72,20 @@ impl CloseFrame {
     /// A Close with this code and reason.
     ///
     /// # Errors
-    /// [`Usage::CloseReasonTooLong`] if the reason is over [`Self::MAX_REASON`] bytes.
+    /// [`Usage::CloseReasonTooLong`] if the reason is over [`Self::MAX_REASON`] bytes,
+    /// [`Usage::ReasonWithoutCode`] if there is one with [`CloseCode::NO_STATUS`].
     pub fn new(code: CloseCode, reason: impl Into<Utf8Bytes>) -> Result<Self, Usage> {
         let reason = reason.into();
+        if code == CloseCode::NO_STATUS && !reason.as_bytes().is_empty() {
+            return Err(Usage::ReasonWithoutCode);
+        }
         if reason.as_bytes().len() > Self::MAX_REASON {
             return Err(Usage::CloseReasonTooLong);
         }
         Ok(Self { code, reason })
     }
 
-    /// The code.
+    /// The code; [`CloseCode::NO_STATUS`] if the frame says nothing.
     pub fn code(&self) -> CloseCode {
         self.code
     }
@@ -89,20 +95,23 @@ impl CloseFrame {
         self.reason.as_str()
     }
 
-    /// Reads a Close frame's payload; an empty one says nothing.
-    pub(crate) fn decode(payload: &Bytes) -> Result<Option<Self>, ProtocolError> {
+    /// Reads a Close frame's payload.
+    pub(crate) fn decode(payload: &Bytes) -> Result<Self, ProtocolError> {
         if payload.is_empty() {
-            return Ok(None);
+            return Ok(CloseCode::NO_STATUS.into());
         }
         // RFC 6455 §5.5.1: "the first two bytes of the body MUST be a 2-byte unsigned integer".
         let Some((code, _)) = payload.split_first_chunk() else { return Err(ProtocolError::ClosePayload) };
         let code = u16::from_be_bytes(*code);
         let code = CloseCode::new(code).ok_or(ProtocolError::CloseCode(code))?;
         let reason = Utf8Bytes::try_from(payload.slice(2..)).map_err(|_| ProtocolError::CloseReason)?;
-        Ok(Some(Self { code, reason }))
+        Ok(Self { code, reason })
     }
 
     pub(crate) fn encode(&self) -> Bytes {
+        if self.code == CloseCode::NO_STATUS {
+            return Bytes::new();
+        }
         let mut payload = BytesMut::with_capacity(2 + self.reason.as_bytes().len());
         payload.put_u16(self.code.get());
         payload.put_slice(self.reason.as_bytes());

@@ -54,9 +54,17 @@ impl Connection {
     /// Queues a message.
     ///
     /// # Errors
-    /// [`Error::Closed`] after a Close.
+    /// [`Error::Closed`] after a Close; [`Error::Usage`] inside a message sent in fragments.
     pub fn send(&mut self, message: Message) -> Result<(), Error> {
         self.outgoing.message(message)
+    }
+
+    /// Queues a fragment of a message; the first says whether it is text, `fin` that this is the last.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); [`Error::Usage`] if it is not of the first one's kind.
+    pub fn send_fragment(&mut self, fragment: Message, fin: bool) -> Result<(), Error> {
+        self.outgoing.fragment(fragment, fin)
     }
 
     /// Queues a Ping.
@@ -68,7 +76,7 @@ impl Connection {
     }
 
     /// Queues the Close; nothing can be sent after it, while `recv` goes on to the peer's Close.
-    pub fn close(&mut self, close: Option<&CloseFrame>) {
+    pub fn close(&mut self, close: &CloseFrame) {
         self.outgoing.close(close);
     }
 

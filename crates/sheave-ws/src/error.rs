@@ -155,6 +155,11 @@ pub enum Usage {
     ControlTooLong,
     /// A close reason over 123 bytes (RFC 6455 §5.5).
     CloseReasonTooLong,
+    /// A close reason, but no code before it (RFC 6455 §5.5.1).
+    ReasonWithoutCode,
+    /// A new message, or a fragment of the other kind, inside a message that is sent in fragments
+    /// (RFC 6455 §5.4).
+    InsideMessage,
 }
 
 impl fmt::Display for Error {
@@ -191,6 +196,8 @@ impl fmt::Display for Usage {
         f.write_str(match self {
             Self::ControlTooLong => "a control frame carries at most 125 bytes",
             Self::CloseReasonTooLong => "a close reason is at most 123 bytes long",
+            Self::ReasonWithoutCode => "a close reason follows a code",
+            Self::InsideMessage => "a fragmented message has to be finished first",
         })
     }
 }

@@ -22,7 +22,7 @@ pub enum Event {
     /// A Pong.
     Pong(Bytes),
     /// The peer's Close, the last event; its answer has been posted already.
-    Close(Option<CloseFrame>),
+    Close(CloseFrame),
 }
 
 /// Where [`Incoming`] puts the control frames that it owes the peer.
@@ -94,11 +94,11 @@ impl Incoming {
             // RFC 6455 §5.5.1: the answer "typically echos the status code".
             Ok(Some(Event::Close(frame))) => {
                 self.ended = true;
-                replies.post(Control::Close(frame.as_ref().map(|frame| frame.code().into())));
+                replies.post(Control::Close(frame.code().into()));
             }
             Err(error) => {
                 self.ended = true;
-                replies.post(Control::Close(Some(refusal(error))));
+                replies.post(Control::Close(refusal(error)));
             }
             _ => {}
         }

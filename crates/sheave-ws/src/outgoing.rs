@@ -25,7 +25,7 @@ pub enum Control {
     /// A Pong of at most 125 bytes.
     Pong(Bytes),
     /// The Close; nothing follows it.
-    Close(Option<CloseFrame>),
+    Close(CloseFrame),
 }
 
 /// The sending half: takes messages and control frames, gives bytes.
@@ -37,6 +37,8 @@ pub struct Outgoing {
     output: Output,
     /// The newest Pong that found no room in the queue.
     owed: Option<Bytes>,
+    /// The kind of the message of which some fragments have been queued.
+    open: Option<OpCode>,
     /// A Close has been queued.
     closed: bool,
 }
@@ -45,19 +47,42 @@ impl Outgoing {
     /// The sending half of a fresh connection. `keys` is asked once a frame if this is a client.
     pub fn new(role: Role, config: &Config, keys: MaskingKeys) -> Self {
         let high_water_mark = config.high_water_mark;
-        Self { role, keys, high_water_mark, output: Output::default(), owed: None, closed: false }
+        Self { role, keys, high_water_mark, output: Output::default(), owed: None, open: None, closed: false }
     }
 
     /// Queues a message.
     ///
     /// # Errors
-    /// [`Error::Closed`] after a Close; [`Error::Io`] if there are no masking keys.
+    /// [`Error::Closed`] after a Close; [`Error::Usage`] inside a message sent in fragments; [`Error::Io`] if
+    /// there are no masking keys.
     pub fn message(&mut self, message: Message) -> Result<(), Error> {
         if self.closed {
             return Err(Error::Closed);
         }
-        let opcode = if message.is_text() { OpCode::Text } else { OpCode::Binary };
-        self.frame(opcode, message.into_bytes())
+        if self.open.is_some() {
+            return Err(Usage::InsideMessage.into());
+        }
+        let opcode = kind(&message);
+        self.frame(true, opcode, message.into_bytes())
+    }
+
+    /// Queues a fragment of a message; the first says whether it is text, `fin` that this is the last.
+    ///
+    /// # Errors
+    /// As [`message`](Self::message); [`Error::Usage`] if it is not of the first one's kind.
+    pub fn fragment(&mut self, fragment: Message, fin: bool) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let kind = kind(&fragment);
+        let opcode = match self.open {
+            None => kind,
+            Some(open) if open == kind => OpCode::Continuation,
+            Some(_) => return Err(Usage::InsideMessage.into()),
+        };
+        self.frame(fin, opcode, fragment.into_bytes())?;
+        self.open = (!fin).then_some(kind);
+        Ok(())
     }
 
     /// Queues a Ping.
@@ -69,15 +94,14 @@ impl Outgoing {
         if self.closed {
             return Err(Error::Closed);
         }
-        self.frame(OpCode::Ping, payload)
+        self.frame(true, OpCode::Ping, payload)
     }
 
     /// Queues the Close. A second one is ignored.
-    pub fn close(&mut self, close: Option<&CloseFrame>) {
+    pub fn close(&mut self, close: &CloseFrame) {
         if !self.closed {
-            let payload = close.map(CloseFrame::encode).unwrap_or_default();
             // Without masking keys nothing can be said any more; the connection ends without it.
-            let _ = self.frame(OpCode::Close, payload);
+            let _ = self.frame(true, OpCode::Close, close.encode());
             self.closed = true;
             self.owed = None;
         }
@@ -98,7 +122,7 @@ impl Outgoing {
         if self.has_room()
             && let Some(payload) = self.owed.take()
         {
-            let _ = self.frame(OpCode::Pong, payload);
+            let _ = self.frame(true, OpCode::Pong, payload);
         }
         &mut self.output
     }
@@ -107,7 +131,7 @@ impl Outgoing {
     #[cfg(feature = "tokio")]
     pub(crate) fn fresh(&self) -> Self {
         let &Self { role, keys, high_water_mark, .. } = self;
-        Self { role, keys, high_water_mark, output: Output::default(), owed: None, closed: false }
+        Self { role, keys, high_water_mark, output: Output::default(), owed: None, open: None, closed: false }
     }
 
     /// Moves all that `other` has queued behind what is queued here.
@@ -123,7 +147,7 @@ impl Outgoing {
         self.output.clear();
     }
 
-    fn frame(&mut self, opcode: OpCode, payload: Bytes) -> Result<(), Error> {
+    fn frame(&mut self, fin: bool, opcode: OpCode, payload: Bytes) -> Result<(), Error> {
         /// From this length on a payload is not copied into the header's buffer.
         const LARGE: usize = 8 << 10;
         // RFC 6455 §5.3: a fresh key for each frame.
@@ -133,7 +157,7 @@ impl Outgoing {
         };
         let length = payload.len() as u64;
         let tail = self.output.tail();
-        FrameHeader { fin: true, reserved: ReservedBits::NONE, opcode, mask, length }.encode(tail);
+        FrameHeader { fin, reserved: ReservedBits::NONE, opcode, mask, length }.encode(tail);
         if payload.len() < LARGE {
             let start = tail.len();
             tail.extend_from_slice(&payload);
@@ -157,19 +181,23 @@ impl Outgoing {
 impl Replies for Outgoing {
     fn post(&mut self, control: Control) {
         match control {
-            Control::Close(close) => self.close(close.as_ref()),
+            Control::Close(close) => self.close(&close),
             _ if self.closed => {}
             Control::Pong(payload) if !self.has_room() => self.owed = Some(payload),
             // A Pong that is newer than the one owed makes that one needless.
             Control::Pong(payload) => {
                 self.owed = None;
-                let _ = self.frame(OpCode::Pong, payload);
+                let _ = self.frame(true, OpCode::Pong, payload);
             }
             Control::Ping(payload) => {
-                let _ = self.frame(OpCode::Ping, payload);
+                let _ = self.frame(true, OpCode::Ping, payload);
             }
         }
     }
+}
+
+fn kind(message: &Message) -> OpCode {
+    if message.is_text() { OpCode::Text } else { OpCode::Binary }
 }
 
 /// RFC 6455 §5.5: control frames carry at most 125 bytes.

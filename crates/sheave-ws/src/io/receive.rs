@@ -150,7 +150,7 @@ impl ReceiveLoop {
     /// Queues the Close that a [`CloseHandle`] asked for.
     pub(super) fn heed_handle(&mut self, link: &mut impl Replies) {
         if let Some(close) = self.handle.as_ref().and_then(CloseHandle::take) {
-            link.post(Control::Close(Some(close)));
+            link.post(Control::Close(close));
         }
     }
 
@@ -176,7 +176,7 @@ impl ReceiveLoop {
                         }
                     }
                     Ok(Some(Event::Close(close))) => {
-                        self.peer_close = close;
+                        self.peer_close = Some(close);
                         // The peer is done with us: whether it still takes our answer does not matter.
                         self.failure = None;
                         self.close();
@@ -255,7 +255,7 @@ impl ReceiveLoop {
                     return Poll::Ready(());
                 }
                 Some(Due::Expired(Timeout::Idle)) => {
-                    link.post(Control::Close(Some(CloseCode::GOING_AWAY.into())));
+                    link.post(Control::Close(CloseCode::GOING_AWAY.into()));
                     self.fail(Error::Timeout(Timeout::Idle));
                     return Poll::Ready(());
                 }

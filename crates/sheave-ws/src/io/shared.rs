@@ -219,7 +219,7 @@ struct Slot {
 struct Owed {
     ping: Option<Bytes>,
     pong: Option<Bytes>,
-    close: Option<Option<CloseFrame>>,
+    close: Option<CloseFrame>,
 }
 
 impl Slot {

@@ -69,6 +69,22 @@ impl<S: Transport> Sender<S> {
         self.queue(message)
     }
 
+    /// Queues a fragment of a message (RFC 6455 §5.4), as [`feed`](Self::feed) does a whole one. The first
+    /// says whether the message is text or binary, `fin` that this is the last.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed); [`Error::Usage`] if it is not of the first one's kind.
+    ///
+    /// # Cancel safety
+    /// Safe: dropped while it waits, the fragment is not sent.
+    pub async fn feed_fragment(&mut self, fragment: impl Into<Message>, fin: bool) -> Result<(), Error> {
+        let fragment = fragment.into();
+        poll_fn(|cx| self.poll_room(cx)).await?;
+        self.outgoing.fragment(fragment, fin)?;
+        self.shared.sent();
+        Ok(())
+    }
+
     /// Writes everything that is queued.
     ///
     /// # Errors
@@ -173,7 +189,7 @@ impl<S: Transport> Sender<S> {
                 Err(Error::Closed) => return Poll::Ready(Ok(())),
                 written => written?,
             }
-            self.shared.post(Control::Close(Some(close.clone())));
+            self.shared.post(Control::Close(close.clone()));
         }
         self.poll_written(cx)
     }
@@ -198,7 +214,7 @@ impl<S: Transport> Receiver<S> {
         poll_fn(|cx| self.receiving.poll_recv(cx, &mut self.link)).await
     }
 
-    /// What the peer's Close said; `None` before it came, or if it said nothing.
+    /// What the peer's Close said; `None` before it came.
     pub fn peer_close(&self) -> Option<&CloseFrame> {
         self.receiving.peer_close()
     }

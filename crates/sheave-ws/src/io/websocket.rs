@@ -99,6 +99,22 @@ impl<S: Transport> WebSocket<S> {
         self.queue(message)
     }
 
+    /// Queues a fragment of a message (RFC 6455 §5.4), as [`feed`](Self::feed) does a whole one. The first
+    /// says whether the message is text or binary, `fin` that this is the last.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed); [`Error::Usage`] if it is not of the first one's kind.
+    ///
+    /// # Cancel safety
+    /// Safe: dropped while it waits, the fragment is not sent.
+    pub async fn feed_fragment(&mut self, fragment: impl Into<Message>, fin: bool) -> Result<(), Error> {
+        let fragment = fragment.into();
+        poll_fn(|cx| self.poll_room(cx)).await?;
+        self.outgoing.fragment(fragment, fin)?;
+        self.receiving.sent();
+        Ok(())
+    }
+
     /// Writes everything that is queued.
     ///
     /// # Errors
@@ -158,10 +174,10 @@ impl<S: Transport> WebSocket<S> {
     /// Queues a Close without waiting. Nothing can be sent after it; [`recv`](Self::recv) writes it and goes
     /// on to the end. Ignored if there was one already.
     pub fn start_close(&mut self, close: impl Into<CloseFrame>) {
-        self.outgoing.close(Some(&close.into()));
+        self.outgoing.close(&close.into());
     }
 
-    /// What the peer's Close said; `None` before it came, or if it said nothing.
+    /// What the peer's Close said; `None` before it came.
     pub fn peer_close(&self) -> Option<&CloseFrame> {
         self.receiving.peer_close()
     }

@@ -1,0 +1,202 @@
+//! The client of the interop checks, which are told in `xtask/interop/README.md`.
+//!
+//! `interop_client URL [--ca FILE]`
+
+use std::cell::Cell;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use examples::{Error, client_tls, close_frame, report};
+use sheave::{Client, CloseCode, Message, WebSocket};
+use tokio::time::timeout;
+
+const SIZES: [usize; 9] = [0, 1, 125, 126, 127, 65_535, 65_536, 1 << 20, 16 << 20];
+const CLOSES: [&str; 6] = ["1000", "1001", "1008", "3000", "4999-reason", "none"];
+const LIMIT: Duration = Duration::from_secs(20);
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Where the checks are made.
+struct Peer {
+    client: Client,
+    url: String,
+    failed: Cell<bool>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    report(run().await)
+}
+
+async fn run() -> Result<(), Error> {
+    use lexopt::prelude::{Long, Value, ValueExt as _};
+    let (mut url, mut ca) = (None, None);
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("ca") => ca = Some(parser.value()?.string()?),
+            Value(value) if url.is_none() => url = Some(value.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let mut builder = Client::builder();
+    if let Some(tls) = client_tls(ca.as_deref(), false)? {
+        builder = builder.tls(tls);
+    }
+    let url = url.ok_or("usage: interop_client URL [--ca FILE]")?;
+    Peer { client: builder.build(), url, failed: Cell::new(false) }.checks().await
+}
+
+impl Peer {
+    async fn checks(self) -> Result<(), Error> {
+        for size in SIZES {
+            let text: String = (0..size).map(|i| char::from(b'a' + (i % 26) as u8)).collect();
+            let binary: Vec<u8> = (0..size).map(|i| (7 * i + 3) as u8).collect();
+            self.check(&format!("text-{size}"), echo(&self, text)).await;
+            self.check(&format!("binary-{size}"), echo(&self, binary)).await;
+        }
+        self.check("text-unicode", echo(&self, "κόσμε 😀 \u{10FFFF}")).await;
+        self.check("fragments-text", fragments(&self, &["alpha-", "βήτα-", "gamma"])).await;
+        let parts = [1, 2, 3, 4, 5].map(|value| vec![value; 1000]);
+        self.check("fragments-binary", fragments(&self, &parts.each_ref().map(|part| &part[..]))).await;
+        self.check("fragments-ping", fragments_ping(&self)).await;
+        let letters = ["a", "b", "c"].map(|letter| letter.repeat(1000)).concat();
+        self.check("fragments-by-peer", arrives(&self, "/fragments", letters)).await;
+        self.check("ping", ping(&self, "sheave".into())).await;
+        self.check("ping-empty", ping(&self, String::new())).await;
+        self.check("ping-125", ping(&self, "p".repeat(125))).await;
+        self.check("ping-by-peer", arrives(&self, "/ping/from-peer", "pong from-peer")).await;
+        for close in CLOSES {
+            let words: Vec<&str> = close.split('-').collect();
+            self.check(&format!("close-{close}"), close_by_us(&self, &words)).await;
+            self.check(&format!("close-by-peer-{close}"), close_by_peer(&self, &words)).await;
+        }
+        let offered = ["unknown", "superchat", "chat"];
+        self.check("subprotocol-chosen", subprotocol(&self, &offered, Some("superchat"))).await;
+        self.check("subprotocol-none", subprotocol(&self, &[], None)).await;
+        if self.failed.get() { Err("some checks failed".into()) } else { Ok(()) }
+    }
+
+    async fn check(&self, name: &str, result: impl Future<Output = Result<(), Error>>) {
+        match timeout(LIMIT, result).await {
+            Ok(Ok(())) => println!("ok {name}"),
+            Ok(Err(why)) => self.fail(name, &why.to_string()),
+            Err(_) => self.fail(name, "took too long"),
+        }
+    }
+
+    fn fail(&self, name: &str, why: &str) {
+        self.failed.set(true);
+        println!("FAIL {name} {why}");
+    }
+
+    async fn open(&self, path: &str) -> Result<WebSocket, Error> {
+        Ok(self.client.connect(format!("{}{path}", self.url)).await?)
+    }
+}
+
+async fn echo(peer: &Peer, message: impl Into<Message>) -> Result<(), Error> {
+    let message = message.into();
+    let mut ws = peer.open("/echo").await?;
+    ws.send(message.clone()).await?;
+    same(ws.recv().await?, message)
+}
+
+async fn fragments<T>(peer: &Peer, parts: &[&T]) -> Result<(), Error>
+where
+    T: ?Sized + AsRef<[u8]>,
+    Message: for<'a> From<&'a T>,
+{
+    let mut ws = peer.open("/echo").await?;
+    for (index, part) in parts.iter().enumerate() {
+        ws.feed_fragment(*part, index == parts.len() - 1).await?;
+    }
+    let whole: Vec<u8> = parts.iter().flat_map(|part| part.as_ref().to_vec()).collect();
+    match ws.recv().await? {
+        Some(message) if message.as_bytes() == whole => Ok(()),
+        other => Err(format!("{} instead", show(other.as_ref())).into()),
+    }
+}
+
+async fn fragments_ping(peer: &Peer) -> Result<(), Error> {
+    let mut ws = peer.open("/echo").await?;
+    ws.feed_fragment("one-", false).await?;
+    ws.ping("between").await?;
+    ws.feed_fragment("two", true).await?;
+    same(ws.recv().await?, "one-two".into())?;
+    // The Pong with the same payload; it may come behind the echo.
+    await_pong(&mut ws).await
+}
+
+async fn ping(peer: &Peer, payload: String) -> Result<(), Error> {
+    let mut ws = peer.open("/echo").await?;
+    ws.ping(payload).await?;
+    await_pong(&mut ws).await
+}
+
+/// Receives until the Pong with the payload of the last Ping is there.
+async fn await_pong(ws: &mut WebSocket) -> Result<(), Error> {
+    while ws.rtt().is_none() {
+        if let Ok(other) = timeout(Duration::from_millis(5), ws.recv()).await {
+            return Err(format!("{} instead of a Pong", show(other?.as_ref())).into());
+        }
+    }
+    Ok(())
+}
+
+async fn arrives(peer: &Peer, path: &str, message: impl Into<Message>) -> Result<(), Error> {
+    let mut ws = peer.open(path).await?;
+    same(ws.recv().await?, message.into())
+}
+
+async fn close_by_us(peer: &Peer, words: &[&str]) -> Result<(), Error> {
+    let mut ws = peer.open("/echo").await?;
+    let close = close_frame(words)?;
+    let code = close.code();
+    timeout(CLOSE_LIMIT, ws.close(close)).await??;
+    closed_with(&ws, code, None)
+}
+
+async fn close_by_peer(peer: &Peer, words: &[&str]) -> Result<(), Error> {
+    let expected = close_frame(words)?;
+    let path = if words == ["none"] { String::new() } else { format!("/{}", words.join("/")) };
+    let mut ws = peer.open(&format!("/close{path}")).await?;
+    if let Some(message) = timeout(CLOSE_LIMIT, ws.recv()).await?? {
+        return Err(format!("{} instead of a Close", show(Some(&message))).into());
+    }
+    closed_with(&ws, expected.code(), Some(expected.reason()))
+}
+
+fn closed_with(ws: &WebSocket, code: CloseCode, reason: Option<&str>) -> Result<(), Error> {
+    let close = ws.peer_close().ok_or("no Close")?;
+    if close.code() != code || reason.is_some_and(|reason| reason != close.reason()) {
+        return Err(format!("closed with {close:?}").into());
+    }
+    Ok(())
+}
+
+async fn subprotocol(peer: &Peer, offered: &[&str], expected: Option<&str>) -> Result<(), Error> {
+    let mut request = peer.client.request(format!("{}/echo", peer.url));
+    for name in offered {
+        request = request.subprotocol(name);
+    }
+    let ws = request.connect().await?;
+    if ws.subprotocol() == expected {
+        Ok(())
+    } else {
+        Err(format!("{:?} was chosen", ws.subprotocol()).into())
+    }
+}
+
+fn same(received: Option<Message>, expected: Message) -> Result<(), Error> {
+    if received.as_ref() == Some(&expected) {
+        return Ok(());
+    }
+    Err(format!("{} instead of {}", show(received.as_ref()), show(Some(&expected))).into())
+}
+
+/// The start of a message.
+fn show(message: Option<&Message>) -> String {
+    let Some(message) = message else { return "the end".to_owned() };
+    let start = &message.as_bytes()[..message.len().min(40)];
+    format!("{} bytes {:?}", message.len(), String::from_utf8_lossy(start))
+}
