@@ -1,9 +1,9 @@
 //! The suite's home: Python 2.7 and the pinned packages, under the target directory, made once.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use std::{env, fs};
 
 use super::apt;
 use crate::{certificates, process, python, workspace};
@@ -23,8 +23,12 @@ const PACKAGES: [&str; 8] = [
 ];
 /// The last pip for Python 2.7.
 const PIP: &str = "pip==20.3.4";
+/// With these pip builds what comes as source.
+const BUILD_TOOLS: [&str; 2] = ["setuptools==44.0.0", "wheel==0.37.1"];
 /// What the suite needs, with exact versions.
 const REQUIREMENTS: &str = include_str!("../../autobahn/requirements.txt");
+
+const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// The suite, ready to run.
 pub(crate) struct Environment {
@@ -37,7 +41,8 @@ impl Environment {
         let suite = Self { dir: workspace::target().join("autobahn") };
         let stamp = suite.dir.join("stamp");
         // A path is part of what was set up: scripts and settings name it.
-        let wanted = format!("{}\n{RELEASE} {PACKAGES:?} {PIP}\n{REQUIREMENTS}", suite.dir.display());
+        let wanted =
+            format!("{}\n{RELEASE} {PACKAGES:?} {PIP} {BUILD_TOOLS:?}\n{REQUIREMENTS}", suite.dir.display());
         if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
             return Ok(suite);
         }
@@ -82,9 +87,20 @@ impl Environment {
         let wheel = wheel.ok_or("pip downloaded nothing")?.path();
 
         println!("autobahn: the suite and what it needs");
-        let root = self.dir.join("debian/root/usr/include");
+        let tools = self.dir.join("tools");
+        // A pip that runs from its archive cannot build wheels.
+        let mut pip = self.pip_install(&tools, &wheel)?;
+        process::run_logged(pip.arg(PIP).args(BUILD_TOOLS), &self.log(), LIMIT)?;
+        let mut pip = self.pip_install(&self.dir.join("site"), &tools)?;
+        pip.arg("--requirement").arg(workspace::root().join("xtask/autobahn/requirements.txt"));
+        process::run_logged(&mut pip, &self.log(), LIMIT)
+    }
+
+    /// Python 2.7's pip, installing into a folder; `path` is where it finds itself.
+    fn pip_install(&self, into: &Path, path: &Path) -> Result<Command, String> {
+        let headers = self.dir.join("debian/root/usr/include");
         let include =
-            std::env::join_paths([root.join("python2.7"), root]).map_err(|error| error.to_string())?;
+            env::join_paths([headers.join("python2.7"), headers]).map_err(|error| error.to_string())?;
         let mut pip = self.bare_python();
         pip.args([
             "-m",
@@ -94,12 +110,14 @@ impl Environment {
             "--no-warn-script-location",
             "--target",
         ])
-        .arg(self.dir.join("site"))
-        .arg("--requirement")
-        .arg(workspace::root().join("xtask/autobahn/requirements.txt"))
-        .env("PYTHONPATH", wheel)
+        .arg(into)
+        .env("PYTHONPATH", path)
         .env("CPATH", include);
-        process::run_logged(&mut pip, &self.dir.join("pip.log"), Duration::from_secs(20 * 60))
+        Ok(pip)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.join("pip.log")
     }
 
     fn bare_python(&self) -> Command {
