@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use tokio::time::Instant;
 
 use super::http1::{Http1, within};
 use super::transport::Transport;
@@ -88,6 +89,7 @@ impl Accept {
     /// # Cancel safety
     /// Not safe: dropping it drops the connection.
     pub async fn accept<S: Transport>(&self, io: S) -> Result<WebSocket<S>, Error> {
+        let started = Instant::now();
         let mut http = Http1::new(io, self.limits.clone());
         let request = match within(self.timeout, http.request()).await {
             Ok(request) => request.ok_or(Error::Disconnected)?,
@@ -103,7 +105,8 @@ impl Accept {
             Ok(upgrade) => {
                 let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
                 let subprotocol = upgrade.choose(&supported);
-                within(self.timeout, http.accept(&upgrade, subprotocol, HeaderMap::new(), &self.config)).await
+                let left = self.timeout.saturating_sub(started.elapsed());
+                within(left, http.accept(&upgrade, subprotocol, HeaderMap::new(), &self.config)).await
             }
             Err(refusal) => {
                 let refusal = refusal.closing();

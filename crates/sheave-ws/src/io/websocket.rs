@@ -245,6 +245,7 @@ pub(super) fn poll_write(
 ) -> Poll<Result<(), Error>> {
     loop {
         let output = outgoing.transmit();
+        let before = output.len();
         let failure = match io.poll_transmit(cx, output) {
             Poll::Ready(Ok(())) => {
                 stall.clear();
@@ -255,7 +256,7 @@ pub(super) fn poll_write(
                 continue;
             }
             Poll::Ready(Err(error)) => error.into(),
-            Poll::Pending => ready!(stall.poll(cx, output.len())),
+            Poll::Pending => ready!(stall.poll(cx, output.len() < before)),
         };
         outgoing.abandon();
         return Poll::Ready(Err(failure));
@@ -291,6 +292,10 @@ impl<S: Transport> Link for Whole<'_, S> {
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.io.poll_finish(cx)
+    }
+
+    fn abandon(&mut self, _: &Error) {
+        self.outgoing.abandon();
     }
 
     fn is_closed(&self) -> bool {
