@@ -5,10 +5,12 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
+use sheave_ws::Role;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::wire::{Frame, Got, parse, parse_some};
+use super::wire::{Frame, Got, frame, parse, parse_some};
 
 /// The end that a WebSocket uses.
 #[derive(Debug)]
@@ -75,6 +77,16 @@ impl Peer {
     pub fn end(&self) {
         self.state().ended = true;
         self.send([]);
+    }
+
+    /// Answers with a Close and ends, after some time.
+    pub fn end_later(&self, role: Role, time: Duration) {
+        let peer = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            peer.send(frame().close(1001, "").to(role).bytes());
+            peer.end();
+        });
     }
 
     /// Fails reading once all is read.
