@@ -1,4 +1,5 @@
 //! Every async method dropped at every poll: nothing is lost, nothing doubled, no frame broken.
+#![cfg(feature = "tokio")]
 
 mod support;
 
@@ -36,7 +37,11 @@ fn start(role: Role, step: usize, buffers: bool, config: &Config) -> (WebSocket<
 }
 
 fn message(index: usize) -> Message {
-    if index % 2 == 0 { format!("message {index}").into() } else { vec![index as u8; index * 30].into() }
+    if index.is_multiple_of(2) {
+        format!("message {index}").into()
+    } else {
+        vec![index as u8; index * 30].into()
+    }
 }
 
 fn incoming(role: Role) -> Vec<u8> {

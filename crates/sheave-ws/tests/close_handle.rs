@@ -1,4 +1,5 @@
 //! Closing from elsewhere.
+#![cfg(feature = "tokio")]
 
 mod support;
 

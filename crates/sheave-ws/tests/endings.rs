@@ -1,4 +1,5 @@
 //! How connections end (RFC 6455 §7.1): half-close, failures, resets, and who ends first.
+#![cfg(feature = "tokio")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! `accept` and `connect` over a stream: together, with what follows in the same read, and refused.
+#![cfg(feature = "tokio")]
 
 mod support;
 

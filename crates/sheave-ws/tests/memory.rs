@@ -1,4 +1,5 @@
 //! What a peer can make us hold, counted by the allocator.
+#![cfg(feature = "tokio")]
 
 mod support;
 

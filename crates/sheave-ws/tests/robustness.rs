@@ -1,4 +1,5 @@
 //! Random input: whatever comes, no panic and no end without a reason; what is valid comes out as it went in.
+#![cfg(feature = "tokio")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The halves of a split WebSocket: Pings and Closes are answered whatever the sender does.
+#![cfg(feature = "tokio")]
 
 mod support;
 

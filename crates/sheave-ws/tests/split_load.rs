@@ -1,4 +1,5 @@
 //! Both halves at once, in threads and in one task, under load: every message arrives, once, in order.
+#![cfg(feature = "tokio")]
 
 mod support;
 
@@ -13,7 +14,8 @@ const MESSAGES: usize = 3000;
 
 fn message(index: usize) -> Message {
     let mut random = Random::new(index as u64 + 7);
-    let length = [0, 1, 10, 200, 5000, 9000, 70_000][random.below(if index % 50 == 0 { 7 } else { 5 })];
+    let length =
+        [0, 1, 10, 200, 5000, 9000, 70_000][random.below(if index.is_multiple_of(50) { 7 } else { 5 })];
     let mut bytes = index.to_be_bytes().to_vec();
     bytes.extend(random.bytes(8));
     bytes.resize(16 + length, index as u8);
@@ -89,6 +91,13 @@ async fn no_lost_wakeup_between_threads_over_shared_halves() {
         let (client, server) = tokio::io::duplex(size);
         both_ways(client, server).await;
     }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_lost_wakeup_between_threads_over_unix_sockets() {
+    let (client, server) = tokio::net::UnixStream::pair().unwrap();
+    both_ways(client, server).await;
 }
 
 #[tokio::test]

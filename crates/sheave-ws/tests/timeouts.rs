@@ -1,4 +1,5 @@
 //! Keepalive, idle, close, write and handshake timeouts, in virtual time.
+#![cfg(feature = "tokio")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What leaves, when, and in how many writes; transports that take little, nothing, or fail.
+#![cfg(feature = "tokio")]
 
 mod support;
 

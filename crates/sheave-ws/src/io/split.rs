@@ -59,7 +59,7 @@ impl<S: Transport> Sender<S> {
     /// [`flush`](Self::flush) or [`send`](Self::send).
     ///
     /// # Errors
-    /// [`Error::Closed`] after a Close in either direction; what the transport did.
+    /// [`Error::Closed`] after a Close in either direction, or a failure; what the transport did.
     ///
     /// # Cancel safety
     /// Safe: dropped while it waits, the message is not sent.
@@ -133,8 +133,10 @@ impl<S: Transport> Sender<S> {
         &mut self,
         mut poll: impl FnMut(&mut Self, &mut Context<'_>) -> Poll<Result<(), Error>>,
     ) -> Result<(), Error> {
-        let waiting = Waiting(self);
-        poll_fn(|cx| poll(waiting.0, cx)).await
+        let mut waiting = Waiting { sender: self, done: false };
+        let result = poll_fn(|cx| poll(waiting.sender, cx)).await;
+        waiting.done = true;
+        result
     }
 
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -197,11 +199,16 @@ impl<S: Transport> Sender<S> {
 }
 
 /// A sender that a future of its waits with.
-struct Waiting<'a, S: Transport>(&'a mut Sender<S>);
+struct Waiting<'a, S: Transport> {
+    sender: &'a mut Sender<S>,
+    done: bool,
+}
 
 impl<S: Transport> Drop for Waiting<'_, S> {
     fn drop(&mut self) {
-        self.0.shared.interrupted();
+        if !self.done {
+            self.sender.shared.interrupted();
+        }
     }
 }
 

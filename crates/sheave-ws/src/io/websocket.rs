@@ -75,7 +75,7 @@ impl<S: Transport> WebSocket<S> {
     /// # Errors
     /// What the peer or the transport did; final. Before that comes out, the peer was told by a Close, the
     /// connection was ended in order, and every message that came before was delivered. Later calls give
-    /// `None`.
+    /// `None`, and nothing can be sent any more.
     ///
     /// # Cancel safety
     /// Safe: no message is lost.
@@ -89,7 +89,7 @@ impl<S: Transport> WebSocket<S> {
     /// [`recv`](Self::recv) has to wait.
     ///
     /// # Errors
-    /// [`Error::Closed`] after a Close in either direction; what the transport did.
+    /// [`Error::Closed`] after a Close in either direction, or a failure; what the transport did.
     ///
     /// # Cancel safety
     /// Safe: dropped while it waits, the message is not sent.
