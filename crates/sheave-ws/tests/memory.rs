@@ -4,13 +4,13 @@
 mod support;
 
 use std::alloc::System;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
 use sheave_ws::{Config, Connection, Error, Limit, Role};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use support::{bounded, frame, no_time, polled, scripted, websocket, wire};
 use tokio::io::AsyncWriteExt;
+use tokio::sync::Mutex;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -19,10 +19,7 @@ const ROLES: [Role; 2] = [Role::Client, Role::Server];
 const MIB: usize = 1 << 20;
 
 /// The counts are of the whole process: one test at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// How many bytes are allocated now.
 fn held() -> usize {
@@ -36,7 +33,7 @@ fn growth(since: usize) -> usize {
 
 #[tokio::test]
 async fn two_million_pings_from_a_peer_that_does_not_read() {
-    let _alone = alone();
+    let _alone = ALONE.lock().await;
     for role in ROLES {
         for split in [false, true] {
             let (mut ws, peer) = scripted(role, &no_time());
@@ -70,7 +67,7 @@ async fn two_million_pings_from_a_peer_that_does_not_read() {
 
 #[tokio::test]
 async fn two_million_pings_while_the_split_sender_is_stuck() {
-    let _alone = alone();
+    let _alone = ALONE.lock().await;
     let (ws, peer) = scripted(Role::Server, &no_time());
     peer.take(3);
     let (mut sender, mut receiver) = ws.split();
@@ -91,7 +88,7 @@ async fn two_million_pings_while_the_split_sender_is_stuck() {
 
 #[test]
 fn a_fragmented_message_is_cut_at_the_limit() {
-    let _alone = alone();
+    let _alone = ALONE.blocking_lock();
     let config = Config::default().max_message_size(MIB);
     for role in ROLES {
         let mut connection = Connection::new(role, &config, || Ok([1, 2, 3, 4]));
@@ -120,7 +117,7 @@ fn a_fragmented_message_is_cut_at_the_limit() {
 
 #[tokio::test]
 async fn no_memory_is_reserved_from_a_claimed_length() {
-    let _alone = alone();
+    let _alone = ALONE.lock().await;
     for role in ROLES {
         let header = frame().binary("").claims(16 << 20).to(role).bytes();
         let mut connection = Connection::new(role, &Config::default(), || Ok([0; 4]));
@@ -148,7 +145,7 @@ async fn no_memory_is_reserved_from_a_claimed_length() {
 #[tokio::test]
 async fn the_start_of_a_frame_holds_no_read_buffer() {
     const COUNT: usize = 100;
-    let _alone = alone();
+    let _alone = ALONE.lock().await;
     let (mut warm, peer) = scripted(Role::Server, &no_time());
     peer.send(wire(Role::Server, &[frame().ping("x")]));
     assert!(polled(3, warm.recv()).await.is_none());
@@ -171,7 +168,7 @@ async fn the_start_of_a_frame_holds_no_read_buffer() {
 #[tokio::test]
 async fn an_idle_websocket_holds_little() {
     const COUNT: usize = 1000;
-    let _alone = alone();
+    let _alone = ALONE.lock().await;
     let mut connections: Vec<_> = (0..COUNT).map(|_| scripted(Role::Server, &Config::default())).collect();
     // Everything has been used once.
     let input = wire(Role::Server, &[frame().ping("x"), frame().text("hello")]);
@@ -191,7 +188,7 @@ async fn an_idle_websocket_holds_little() {
 
 #[tokio::test]
 async fn a_small_message_that_is_kept_holds_no_read_buffer() {
-    let _alone = alone();
+    let _alone = ALONE.lock().await;
     let (mut ws, peer) = scripted(Role::Server, &no_time());
     peer.send(wire(Role::Server, &vec![frame().binary([7; 100]); 1000]));
     let mut kept = Vec::with_capacity(1000);
@@ -204,7 +201,7 @@ async fn a_small_message_that_is_kept_holds_no_read_buffer() {
 
 #[tokio::test]
 async fn a_large_message_leaves_nothing_behind() {
-    let _alone = alone();
+    let _alone = ALONE.lock().await;
     let (mut ws, peer) = scripted(Role::Server, &no_time());
     let message = wire(Role::Server, &[frame().binary(vec![7; 8 * MIB])]);
     assert!(polled(1, ws.recv()).await.is_none());
@@ -218,7 +215,7 @@ async fn a_large_message_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_tcp_peer_that_never_reads_is_bounded_too() {
-    let _alone = alone();
+    let _alone = ALONE.lock().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut peer = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, _) = listener.accept().await.unwrap();

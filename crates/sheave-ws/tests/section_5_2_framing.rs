@@ -58,7 +58,7 @@ fn every_event_arrives_wherever_the_input_is_cut() {
                 frame().text("héllo"),
                 frame().ping("are you there?"),
                 frame().binary([0xFF; 130]),
-                frame().text("€".as_bytes()[..1].to_vec()).unfinished(),
+                frame().text(&"€".as_bytes()[..1]).unfinished(),
                 frame().pong("unasked"),
                 frame().continuation("").unfinished(),
                 frame().ping(""),
