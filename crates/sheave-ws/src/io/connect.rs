@@ -91,12 +91,16 @@ async fn exchange<S: Transport>(
     handshake: &mut ClientHandshake,
     input: &mut BytesMut,
 ) -> Result<ClientOutcome, Error> {
-    poll_fn(|cx| io.poll_transmit(cx, &mut output)).await?;
+    // A server that takes no more of the request may have answered already.
+    let written = poll_fn(|cx| io.poll_transmit(cx, &mut output)).await;
     loop {
         if let Some(outcome) = handshake.read(input)? {
             return Ok(outcome);
         }
-        if poll_fn(|cx| io.poll_receive(cx, input, 0)).await? == 0 {
+        let received = poll_fn(|cx| io.poll_receive(cx, input, 0)).await;
+        if !matches!(received, Ok(1..)) {
+            written?;
+            received?;
             return Ok(handshake.read_eof(input)?);
         }
     }

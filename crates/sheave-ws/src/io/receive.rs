@@ -223,6 +223,10 @@ impl ReceiveLoop {
                     keepalive.received(Instant::now().into_std());
                 }
             }
+            // TLS without a close_notify.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.end(link, Error::Disconnected);
+            }
             Poll::Ready(Err(error)) => self.end(link, error.into()),
             Poll::Pending => return self.poll_timeouts(cx, link),
         }
