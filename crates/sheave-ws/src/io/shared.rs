@@ -1,9 +1,10 @@
 //! What the two halves of a split WebSocket share: the transport's sending direction, and who may use it.
 //!
-//! The direction is behind a mutex that is only ever *tried*: nobody waits for it. Who does not get it
-//! leaves its wish where the holder finds it (an owed control frame in [`Slot`], a waker in
+//! The direction is behind a mutex that is only ever *tried* while messages flow: nobody waits for it. Who
+//! does not get it leaves its wish where the holder finds it (an owed control frame in [`Slot`], a waker in
 //! [`Shared::turn`]) and the holder, having let go, looks there. Both sides put a full fence between their
-//! two steps, so at least one of them sees the other.
+//! two steps, so at least one of them sees the other. Only at an end (a half is dropped, the connection
+//! fails) is it taken outright, for the time of a call that does not block.
 
 use std::io;
 use std::mem;
