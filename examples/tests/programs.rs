@@ -1,0 +1,107 @@
+//! The examples as a user runs them: programs with arguments, input and output.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use sheave::{CloseCode, Message, WebSocket};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A program that serves, and its URL.
+async fn serve(program: &str, arguments: &[&str]) -> (Child, String) {
+    let mut command = Command::new(program);
+    command.args(["--addr", "127.0.0.1:0"]).args(arguments);
+    let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut line = String::new();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    timeout(LIMIT, output.read_line(&mut line)).await.unwrap().unwrap();
+    let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+    (child, url)
+}
+
+async fn text(ws: &mut WebSocket) -> String {
+    let message = timeout(LIMIT, ws.recv()).await.expect("it hangs").unwrap().expect("it closed");
+    message.as_text().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn echo_server_on_one_thread_echoes_and_has_a_page() {
+    let (_server, url) = serve(env!("CARGO_BIN_EXE_echo_server"), &["--threads", "1"]).await;
+    let mut ws = sheave::connect(format!("{url}/any/path")).await.unwrap();
+    for message in [Message::from("text"), Message::from(vec![0, 255])] {
+        ws.send(message.clone()).await.unwrap();
+        assert_eq!(timeout(LIMIT, ws.recv()).await.unwrap().unwrap(), Some(message));
+    }
+    let address = url.strip_prefix("ws://").unwrap();
+    let mut plain = tokio::net::TcpStream::connect(address).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut page = String::new();
+    timeout(LIMIT, plain.read_to_string(&mut page)).await.unwrap().unwrap();
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+    assert!(page.contains("echoes"), "{page}");
+}
+
+#[tokio::test]
+async fn echo_client_sends_lines_and_prints_replies_over_tls() {
+    let folder = std::env::temp_dir().join(format!("sheave-programs-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let ca = folder.join("ca.pem");
+    let ca = ca.to_str().unwrap();
+    let (_server, url) = serve(env!("CARGO_BIN_EXE_echo_server"), &["--tls", "--ca-out", ca]).await;
+    for arguments in [vec!["--ca", ca, &url], vec!["--insecure", &url]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_echo_client"));
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut client = command.spawn().unwrap();
+        let mut input = client.stdin.take().unwrap();
+        input.write_all("first\nzweite Zeile: ä\n".as_bytes()).await.unwrap();
+        drop(input);
+        let output = timeout(LIMIT, client.wait_with_output()).await.unwrap().unwrap();
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "first\nzweite Zeile: ä\n");
+    }
+    // Without either, a certificate that nobody vouches for is refused.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_echo_client"));
+    let refused = timeout(LIMIT, command.arg(&url).stdin(Stdio::null()).output()).await.unwrap().unwrap();
+    assert!(!refused.status.success());
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn chat_keeps_rooms_apart_and_tells_the_slow() {
+    let (_server, url) = serve(env!("CARGO_BIN_EXE_chat"), &[]).await;
+    let join = |room: &str| sheave::connect(format!("{url}/{room}"));
+    let (mut ann, mut bob, mut slow) =
+        (join("a").await.unwrap(), join("a").await.unwrap(), join("a").await.unwrap());
+    let mut elsewhere = join("b").await.unwrap();
+
+    // Until everybody is in, a message may find nobody: it is repeated.
+    for waiting in [&mut bob, &mut slow] {
+        loop {
+            ann.send("hello").await.unwrap();
+            if timeout(Duration::from_millis(100), text(waiting)).await.is_ok() {
+                break;
+            }
+        }
+    }
+    // Far more than its queue and what the sockets take; nobody else waits for it.
+    let line = "x".repeat(32 << 10);
+    for _ in 0..2_000 {
+        ann.send(&line[..]).await.unwrap();
+    }
+    ann.send("the end").await.unwrap();
+    while text(&mut bob).await != "the end" {}
+    let mut lines = 0;
+    loop {
+        let text = text(&mut slow).await;
+        if text.starts_with("* you are too slow") {
+            break;
+        }
+        lines += 1;
+        assert!(lines < 2_000, "nothing was left out");
+    }
+    elsewhere.close(CloseCode::NORMAL).await.unwrap();
+    assert_eq!(elsewhere.peer_close().unwrap().code(), CloseCode::NORMAL);
+}
