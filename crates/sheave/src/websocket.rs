@@ -11,7 +11,7 @@ use futures_sink::Sink;
 
 use crate::server::{Home, Returned};
 use crate::stream::Stream;
-use crate::ws::{self, Message, io};
+use crate::ws::{self, CloseFrame, Message, io};
 
 /// The sending half of a split [`WebSocket`].
 pub type Sender = io::Sender<Stream>;
@@ -39,6 +39,53 @@ pub struct WebSocket {
 impl WebSocket {
     pub(crate) fn new(inner: io::WebSocket<Stream>, home: Option<Arc<Home>>) -> Self {
         Self { inner: Some(Box::new(inner)), home }
+    }
+
+    // These four are here as well as behind `Deref`, or `SinkExt` would be in their way wherever it is
+    // imported.
+
+    /// Sends a message: see [`ws::io::WebSocket::send`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// Safe, as there.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), ws::Error> {
+        (**self).send(message).await
+    }
+
+    /// Queues a message: see [`ws::io::WebSocket::feed`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// Safe, as there.
+    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), ws::Error> {
+        (**self).feed(message).await
+    }
+
+    /// Writes everything that is queued: see [`ws::io::WebSocket::flush`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// Safe, as there.
+    pub async fn flush(&mut self) -> Result<(), ws::Error> {
+        (**self).flush().await
+    }
+
+    /// Closes, up to the end of the connection: see [`ws::io::WebSocket::close`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// Safe, as there.
+    pub async fn close(&mut self, close: impl Into<CloseFrame>) -> Result<(), ws::Error> {
+        (**self).close(close).await
     }
 
     /// Takes the two directions apart, for two tasks: see [`ws::io::WebSocket::split`]. What then happens
