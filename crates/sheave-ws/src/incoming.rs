@@ -122,6 +122,7 @@ impl Incoming {
             let frame = match self.frame {
                 Some(frame) => frame,
                 None => {
+                    self.check_start(input)?;
                     let Some((frame, size)) = FrameHeader::decode(input)? else { return Ok(None) };
                     self.check(&frame)?;
                     input.advance(size);
@@ -143,18 +144,25 @@ impl Incoming {
         }
     }
 
+    /// Checks what depends on the connection in a header's first bytes, as far as they are there; byte by
+    /// byte, so that the verdict is the same however the input was cut.
+    fn check_start(&self, input: &[u8]) -> Result<(), ProtocolError> {
+        let Some(first) = input.first() else { return Ok(()) };
+        // RFC 6455 §5.2: "MUST be 0 unless an extension is negotiated".
+        if ReservedBits::of_first_byte(*first) != ReservedBits::NONE {
+            return Err(ProtocolError::ReservedBits);
+        }
+        FrameHeader::decode(&[*first])?;
+        // RFC 6455 §5.1.
+        match (self.role, input.get(1).map(|second| second & 0x80 != 0)) {
+            (Role::Server, Some(false)) => Err(ProtocolError::Unmasked),
+            (Role::Client, Some(true)) => Err(ProtocolError::Masked),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks what a header alone shows to be wrong, before any payload is waited for.
     fn check(&mut self, frame: &FrameHeader) -> Result<(), Error> {
-        // RFC 6455 §5.2: "MUST be 0 unless an extension is negotiated".
-        if frame.reserved != ReservedBits::NONE {
-            return Err(ProtocolError::ReservedBits.into());
-        }
-        // RFC 6455 §5.1.
-        match (self.role, frame.mask) {
-            (Role::Server, None) => return Err(ProtocolError::Unmasked.into()),
-            (Role::Client, Some(_)) => return Err(ProtocolError::Masked.into()),
-            _ => {}
-        }
         if frame.opcode.is_control() {
             return Ok(());
         }

@@ -56,7 +56,8 @@ impl Keepalive {
 
     /// A data message was received or sent.
     pub fn message(&mut self, now: Instant) {
-        self.last_message = now;
+        // A split half tells late when it sent.
+        self.last_message = self.last_message.max(now);
     }
 
     /// A Ping with this payload was sent.

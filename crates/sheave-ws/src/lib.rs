@@ -1,5 +1,5 @@
-//! sheave-ws
-#![doc = ""]
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 mod close;
 mod config;

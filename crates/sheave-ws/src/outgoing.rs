@@ -36,7 +36,9 @@ pub struct Outgoing {
     high_water_mark: usize,
     output: Output,
     /// The newest Pong that found no room in the queue.
-    owed: Option<Bytes>,
+    owed_pong: Option<Bytes>,
+    /// The newest Ping of those that ask for no room and found none.
+    owed_ping: Option<Bytes>,
     /// The kind of the message of which some fragments have been queued.
     open: Option<OpCode>,
     /// A Close has been queued.
@@ -46,8 +48,16 @@ pub struct Outgoing {
 impl Outgoing {
     /// The sending half of a fresh connection. `keys` is asked once a frame if this is a client.
     pub fn new(role: Role, config: &Config, keys: MaskingKeys) -> Self {
-        let high_water_mark = config.high_water_mark;
-        Self { role, keys, high_water_mark, output: Output::default(), owed: None, open: None, closed: false }
+        Self {
+            role,
+            keys,
+            high_water_mark: config.high_water_mark,
+            output: Output::default(),
+            owed_pong: None,
+            owed_ping: None,
+            open: None,
+            closed: false,
+        }
     }
 
     /// Queues a message.
@@ -103,7 +113,8 @@ impl Outgoing {
             // Without masking keys nothing can be said any more; the connection ends without it.
             let _ = self.frame(true, OpCode::Close, close.encode());
             self.closed = true;
-            self.owed = None;
+            self.owed_pong = None;
+            self.owed_ping = None;
         }
     }
 
@@ -112,17 +123,20 @@ impl Outgoing {
         self.closed
     }
 
-    /// Whether there is room in the queue for a message.
+    /// Whether there is room in the queue for a message; in an empty one there always is.
     pub fn has_room(&self) -> bool {
-        self.output.len() < self.high_water_mark
+        self.output.is_empty() || self.output.len() < self.high_water_mark
     }
 
     /// The bytes to write next; empty if nothing is owed.
     pub fn transmit(&mut self) -> &mut Output {
-        if self.has_room()
-            && let Some(payload) = self.owed.take()
-        {
-            let _ = self.frame(true, OpCode::Pong, payload);
+        if self.has_room() {
+            if let Some(payload) = self.owed_pong.take() {
+                let _ = self.frame(true, OpCode::Pong, payload);
+            }
+            if let Some(payload) = self.owed_ping.take() {
+                let _ = self.frame(true, OpCode::Ping, payload);
+            }
         }
         &mut self.output
     }
@@ -130,8 +144,7 @@ impl Outgoing {
     /// An empty one for the same connection.
     #[cfg(feature = "tokio")]
     pub(crate) fn fresh(&self) -> Self {
-        let &Self { role, keys, high_water_mark, .. } = self;
-        Self { role, keys, high_water_mark, output: Output::default(), owed: None, open: None, closed: false }
+        Self { output: Output::default(), owed_pong: None, owed_ping: None, closed: false, ..*self }
     }
 
     /// Moves all that `other` has queued behind what is queued here.
@@ -143,7 +156,8 @@ impl Outgoing {
     /// The transport is gone: throws away what is queued and takes nothing any more.
     pub fn abandon(&mut self) {
         self.closed = true;
-        self.owed = None;
+        self.owed_pong = None;
+        self.owed_ping = None;
         self.output.clear();
     }
 
@@ -183,13 +197,15 @@ impl Replies for Outgoing {
         match control {
             Control::Close(close) => self.close(&close),
             _ if self.closed => {}
-            Control::Pong(payload) if !self.has_room() => self.owed = Some(payload),
+            Control::Pong(payload) if !self.has_room() => self.owed_pong = Some(payload),
+            Control::Ping(payload) if !self.has_room() => self.owed_ping = Some(payload),
             // A Pong that is newer than the one owed makes that one needless.
             Control::Pong(payload) => {
-                self.owed = None;
+                self.owed_pong = None;
                 let _ = self.frame(true, OpCode::Pong, payload);
             }
             Control::Ping(payload) => {
+                self.owed_ping = None;
                 let _ = self.frame(true, OpCode::Ping, payload);
             }
         }

@@ -1,4 +1,4 @@
-//! sheave
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod client;
@@ -22,3 +22,8 @@ pub use sheave_ws as ws;
 
 pub use sheave_ws::handshake::OriginPolicy;
 pub use sheave_ws::{CloseCode, CloseFrame, Config, Message, Utf8Bytes};
+
+/// The repository's README, whose examples have to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

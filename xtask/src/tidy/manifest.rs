@@ -22,7 +22,7 @@ pub(crate) const ALLOWED: [(&str, &[&str]); 7] = [
             "tracing",
         ],
     ),
-    ("sheave-tls", &["rcgen", "rustls", "rustls-native-certs", "rustls-pki-types", "tokio-rustls"]),
+    ("sheave-tls", &["rcgen", "rustls", "rustls-native-certs", "rustls-pki-types", "tokio", "tokio-rustls"]),
     (
         "sheave",
         &[
@@ -30,7 +30,7 @@ pub(crate) const ALLOWED: [(&str, &[&str]); 7] = [
             "futures-core",
             "futures-sink",
             "http",
-            "httparse",
+            "httpdate",
             "sheave-deflate",
             "sheave-h2",
             "sheave-hpack",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use tokio::time::Instant;
 
 use super::http1::{Http1, within};
 use super::transport::Transport;
@@ -89,6 +90,7 @@ impl Accept {
     /// # Cancel safety
     /// Not safe: dropping it drops the connection.
     pub async fn accept<S: Transport>(&self, io: S) -> Result<WebSocket<S>, Error> {
+        let started = Instant::now();
         let mut http = Http1::new(io, self.limits.clone());
         let request = match within(self.timeout, http.request()).await {
             Ok(request) => request.ok_or(Error::Disconnected)?,
@@ -106,7 +108,7 @@ impl Accept {
                 let subprotocol = upgrade.choose(&supported);
                 let (response, agreed) = upgrade.accept(subprotocol, &[], HeaderMap::new())?;
                 http.feed(&response, Bytes::new());
-                within(self.timeout, http.flush()).await?;
+                within(self.timeout.saturating_sub(started.elapsed()), http.flush()).await?;
                 Ok(http.into_websocket(agreed, &self.config))
             }
             Err(refusal) => {

@@ -11,7 +11,7 @@ use super::transport::Transport;
 use super::websocket::WebSocket;
 use crate::config::{Config, Role};
 use crate::error::Error;
-use crate::handshake::{ClientOutcome, ClientRequest};
+use crate::handshake::{ClientHandshake, ClientOutcome, ClientRequest};
 use crate::output::Output;
 
 /// Opens the WebSocket at `uri` on a connection to its server, with the defaults of [`Connect`].
@@ -59,28 +59,49 @@ impl Connect {
     ///
     /// # Cancel safety
     /// Not safe: dropping it drops the connection.
-    pub async fn connect<S: Transport>(&self, request: &ClientRequest, io: S) -> Result<WebSocket<S>, Error> {
-        within(self.timeout, self.open(request, io)).await
-    }
-
-    async fn open<S: Transport>(&self, request: &ClientRequest, mut io: S) -> Result<WebSocket<S>, Error> {
+    pub async fn connect<S: Transport>(
+        &self,
+        request: &ClientRequest,
+        mut io: S,
+    ) -> Result<WebSocket<S>, Error> {
         let mut output = Output::default();
-        let mut handshake = request.encode(handshake_key()?, &[], output.tail())?;
-        poll_fn(|cx| io.poll_transmit(cx, &mut output)).await?;
         let mut input = BytesMut::new();
-        let outcome = loop {
-            if let Some(outcome) = handshake.read(&mut input)? {
-                break outcome;
+        let mut handshake = request.encode(handshake_key()?, &[], output.tail())?;
+        let exchanged = within(self.timeout, exchange(&mut io, output, &mut handshake, &mut input)).await;
+        let outcome = match exchanged {
+            // A server that has refused but does not end its body has refused nevertheless.
+            Err(Error::Timeout(timeout)) => {
+                handshake.read_eof(&mut input).map_err(|_| Error::Timeout(timeout))?
             }
-            if poll_fn(|cx| io.poll_receive(cx, &mut input, 0)).await? == 0 {
-                break handshake.read_eof(&mut input)?;
-            }
+            exchanged => exchanged?,
         };
         match outcome {
             ClientOutcome::Accepted { agreed, response } => {
                 Ok(WebSocket::new(io, Role::Client, &self.config, input).agreed(agreed).response(response))
             }
             ClientOutcome::Rejected(rejection) => Err(rejection.into()),
+        }
+    }
+}
+
+/// Sends the request and reads its answer.
+async fn exchange<S: Transport>(
+    io: &mut S,
+    mut output: Output,
+    handshake: &mut ClientHandshake,
+    input: &mut BytesMut,
+) -> Result<ClientOutcome, Error> {
+    // A server that takes no more of the request may have answered already.
+    let written = poll_fn(|cx| io.poll_transmit(cx, &mut output)).await;
+    loop {
+        if let Some(outcome) = handshake.read(input)? {
+            return Ok(outcome);
+        }
+        let received = poll_fn(|cx| io.poll_receive(cx, input, 0)).await;
+        if !matches!(received, Ok(1..)) {
+            written?;
+            received?;
+            return Ok(handshake.read_eof(input)?);
         }
     }
 }

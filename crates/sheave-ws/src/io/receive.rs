@@ -35,6 +35,9 @@ pub(super) trait Link: Replies {
     /// Ends the sending direction.
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// The connection ended with this error: nothing is sent any more, nor taken to be.
+    fn abandon(&mut self, error: &Error);
+
     /// Whether our Close has been queued.
     fn is_closed(&self) -> bool;
 
@@ -190,7 +193,7 @@ impl ReceiveLoop {
                 }
                 _ => {
                     let waiting = self.poll_closing(cx, link).is_pending();
-                    if !self.is_overdue(cx) && waiting {
+                    if !self.is_overdue(cx, link) && waiting {
                         return Poll::Pending;
                     }
                 }
@@ -205,7 +208,7 @@ impl ReceiveLoop {
         if self.failure.is_none() {
             match link.poll_drive(cx) {
                 Poll::Ready(Err(error @ Error::Timeout(_))) => {
-                    self.end(error);
+                    self.end(link, error);
                     return Poll::Ready(());
                 }
                 Poll::Ready(Err(error)) => self.failure = Some(error),
@@ -214,13 +217,17 @@ impl ReceiveLoop {
         }
         let missing = self.incoming.missing(&self.input);
         match link.poll_receive(cx, &mut self.input, missing) {
-            Poll::Ready(Ok(0)) => self.end(Error::Disconnected),
+            Poll::Ready(Ok(0)) => self.end(link, Error::Disconnected),
             Poll::Ready(Ok(_)) => {
                 if let Some(keepalive) = &mut self.keepalive {
                     keepalive.received(Instant::now().into_std());
                 }
             }
-            Poll::Ready(Err(error)) => self.end(error.into()),
+            // TLS without a close_notify.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.end(link, Error::Disconnected);
+            }
+            Poll::Ready(Err(error)) => self.end(link, error.into()),
             Poll::Pending => return self.poll_timeouts(cx, link),
         }
         Poll::Ready(())
@@ -233,7 +240,7 @@ impl ReceiveLoop {
         }
         if link.is_closed() || self.failure.is_some() {
             self.start_deadline();
-            if self.is_overdue(cx) {
+            if self.is_overdue(cx, link) {
                 return Poll::Ready(());
             }
             return Poll::Pending;
@@ -260,7 +267,7 @@ impl ReceiveLoop {
                     return Poll::Ready(());
                 }
                 Some(Due::Expired(timeout)) => {
-                    self.end(Error::Timeout(timeout));
+                    self.end(link, Error::Timeout(timeout));
                     return Poll::Ready(());
                 }
             }
@@ -308,8 +315,8 @@ impl ReceiveLoop {
     }
 
     /// The transport is gone, or is not to be waited for.
-    fn end(&mut self, error: Error) {
-        self.failure.get_or_insert(error);
+    fn end(&mut self, link: &mut impl Link, error: Error) {
+        link.abandon(self.failure.get_or_insert(error));
         self.phase = Phase::Ended;
     }
 
@@ -319,12 +326,16 @@ impl ReceiveLoop {
     }
 
     /// Whether closing has taken too long; then it is over.
-    fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
-        let overdue = self.deadline.is_some_and(|deadline| self.timer.poll(cx, deadline).is_ready());
+    fn is_overdue(&mut self, cx: &mut Context<'_>, link: &mut impl Link) -> bool {
+        let Some(deadline) = self.deadline else { return false };
+        // A peer that never stops sending uses up the task's budget, without which no tokio timer goes off.
+        let overdue = Instant::now() >= deadline || self.timer.poll(cx, deadline).is_ready();
         if overdue {
+            let error = Error::Timeout(Timeout::Close);
+            link.abandon(self.failure.as_ref().unwrap_or(&error));
             // In the later phases the closing handshake is done, or a failure stands already.
             if self.phase == Phase::Open {
-                self.failure.get_or_insert(Error::Timeout(Timeout::Close));
+                self.failure.get_or_insert(error);
             }
             self.phase = Phase::Ended;
         }

@@ -1,9 +1,10 @@
 //! What the two halves of a split WebSocket share: the transport's sending direction, and who may use it.
 //!
-//! The direction is behind a mutex that is only ever *tried*: nobody waits for it. Who does not get it
-//! leaves its wish where the holder finds it (an owed control frame in [`Slot`], a waker in
+//! The direction is behind a mutex that is only ever *tried* while messages flow: nobody waits for it. Who
+//! does not get it leaves its wish where the holder finds it (an owed control frame in [`Slot`], a waker in
 //! [`Shared::turn`]) and the holder, having let go, looks there. Both sides put a full fence between their
-//! two steps, so at least one of them sees the other.
+//! two steps, so at least one of them sees the other. Only at an end (a half is dropped, the connection
+//! fails) is it taken outright, for the time of a call that does not block.
 
 use std::io;
 use std::mem;
@@ -38,6 +39,8 @@ pub(super) struct Shared<W> {
     turn: Wakers,
     /// Who waits for the transport to take more.
     writable: Arc<Wakers>,
+    /// The receiver, while it waits for the peer: the sender may leave it something to do.
+    attention: Wakers,
     /// Something that was taken over from a half is not written yet.
     unwritten: AtomicBool,
     /// A Close was queued, or the transport failed.
@@ -54,18 +57,21 @@ pub(super) struct Direction<W> {
     /// Whole frames, in their order on the wire.
     pub(super) outgoing: Outgoing,
     stall: Stall,
-    /// What ended the direction, for the half that did not see it happen.
-    failure: Option<io::ErrorKind>,
+    /// The transport has taken all, but has not flushed it yet.
+    unflushed: bool,
+    /// What ended the direction before all was written, for the half that did not see it happen.
+    failure: Option<Error>,
 }
 
 impl<W: Transmit> Shared<W> {
     pub(super) fn new(io: W, outgoing: Outgoing, stall: Stall, timed: bool) -> Self {
         Self {
             closed: AtomicBool::new(outgoing.is_closed()),
-            direction: Mutex::new(Direction { io, outgoing, stall, failure: None }),
+            direction: Mutex::new(Direction { io, outgoing, stall, unflushed: false, failure: None }),
             slot: Slot::default(),
             turn: Wakers::default(),
             writable: Arc::default(),
+            attention: Wakers::default(),
             // Perhaps: something may have been fed before the split.
             unwritten: AtomicBool::new(true),
             last_sent: AtomicU64::new(0),
@@ -78,7 +84,7 @@ impl<W: Transmit> Shared<W> {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Whether something is queued that is not written.
+    /// Whether something is queued that is not written, or never will be.
     pub(super) fn is_unwritten(&self) -> bool {
         // In this order: what leaves the slot is unwritten before.
         self.slot.is_owed() || self.unwritten.load(Ordering::Acquire)
@@ -133,7 +139,12 @@ impl<W: Transmit> Shared<W> {
             if self.release(direction) {
                 continue;
             }
-            if done.is_ready() || mem::replace(&mut awaits_transport, true) {
+            if done.is_ready() {
+                // The other half may have waited for the same bytes to leave.
+                self.writable.wake_waiting();
+                return done;
+            }
+            if mem::replace(&mut awaits_transport, true) {
                 return done;
             }
             self.writable.register(half, cx.waker());
@@ -146,7 +157,32 @@ impl<W: Transmit> Shared<W> {
         let mut direction = self.direction.lock().unwrap_or_else(PoisonError::into_inner);
         direction.take_over(rest);
         self.release(direction);
-        self.writable.wake_all();
+        self.attention.wake_waiting();
+    }
+
+    /// Has the receiver woken when the sender leaves it something: a rest to write, or a Close.
+    pub(super) fn attend(&self, cx: &Context<'_>) {
+        self.attention.register(Half::Receiver, cx.waker());
+        fence(Ordering::SeqCst);
+    }
+
+    /// A future of the sender was dropped: the receiver goes on with what it left half written.
+    pub(super) fn interrupted(&self) {
+        if self.is_unwritten() {
+            self.attention.wake_waiting();
+        }
+    }
+
+    /// The connection is over: throws away what is queued, and tells so who waits for it to be written.
+    pub(super) fn abandon(&self, error: &Error) {
+        // The holder is inside a call that does not block.
+        let mut direction = self.direction.lock().unwrap_or_else(PoisonError::into_inner);
+        if direction.failure.is_none() && direction.is_unwritten() {
+            direction.failure = Some(repeat(error));
+        }
+        direction.outgoing.abandon();
+        self.release(direction);
+        self.writable.wake_waiting();
     }
 
     fn try_turn(&self) -> Option<MutexGuard<'_, Direction<W>>> {
@@ -164,11 +200,16 @@ impl<W: Transmit> Shared<W> {
 
     /// Ends the turn. True if a control frame was posted meanwhile, which the caller has to take up.
     fn release(&self, mut direction: MutexGuard<'_, Direction<W>>) -> bool {
-        self.unwritten.store(!direction.outgoing.transmit().is_empty(), Ordering::Release);
-        self.closed.store(direction.outgoing.is_closed(), Ordering::Release);
+        self.unwritten.store(direction.is_unwritten(), Ordering::Release);
+        let closed = direction.outgoing.is_closed();
+        let closes = closed && !self.closed.swap(closed, Ordering::AcqRel);
         drop(direction);
         fence(Ordering::SeqCst);
         self.turn.wake_waiting();
+        if closes {
+            // Closing may not take for ever, and the receiver is who watches that.
+            self.attention.wake_waiting();
+        }
         self.slot.is_owed()
     }
 }
@@ -176,17 +217,20 @@ impl<W: Transmit> Shared<W> {
 impl<W: Transmit> Direction<W> {
     /// Writes all that is queued and owed.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if let Some(kind) = self.failure {
-            return Poll::Ready(Err(io::Error::from(kind).into()));
+        if let Some(error) = &self.failure {
+            return Poll::Ready(Err(repeat(error)));
         }
         let written = poll_write(&mut self.io, &mut self.outgoing, &mut self.stall, cx);
+        self.unflushed = written.is_pending();
         if let Poll::Ready(Err(error)) = &written {
-            self.failure = Some(match error {
-                Error::Io(error) => error.kind(),
-                _ => io::ErrorKind::TimedOut,
-            });
+            self.failure = Some(repeat(error));
         }
         written
+    }
+
+    /// Whether there is something to write or to flush, or something that cannot be any more.
+    fn is_unwritten(&mut self) -> bool {
+        self.unflushed || self.failure.is_some() || !self.outgoing.transmit().is_empty()
     }
 
     /// Ends the direction.
@@ -205,6 +249,16 @@ impl<W: Transmit> Direction<W> {
         } else {
             self.outgoing.append(outgoing);
         }
+    }
+}
+
+/// A failure, once more for the other half.
+fn repeat(error: &Error) -> Error {
+    match error {
+        Error::Io(error) => io::Error::from(error.kind()).into(),
+        Error::Timeout(timeout) => Error::Timeout(*timeout),
+        Error::Disconnected => Error::Disconnected,
+        _ => Error::Closed,
     }
 }
 
@@ -263,7 +317,10 @@ struct Wakers {
 impl Wakers {
     fn register(&self, half: Half, waker: &Waker) {
         let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-        wakers[half as usize] = Some(waker.clone());
+        let known = &mut wakers[half as usize];
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
         self.waiting.store(true, Ordering::SeqCst);
     }
 

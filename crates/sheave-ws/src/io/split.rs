@@ -59,13 +59,13 @@ impl<S: Transport> Sender<S> {
     /// [`flush`](Self::flush) or [`send`](Self::send).
     ///
     /// # Errors
-    /// [`Error::Closed`] after a Close in either direction; what the transport did.
+    /// [`Error::Closed`] after a Close in either direction, or a failure; what the transport did.
     ///
     /// # Cancel safety
     /// Safe: dropped while it waits, the message is not sent.
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         let message = message.into();
-        poll_fn(|cx| self.poll_room(cx)).await?;
+        self.wait(Self::poll_room).await?;
         self.queue(message)
     }
 
@@ -91,9 +91,10 @@ impl<S: Transport> Sender<S> {
     /// As [`WebSocket::flush`](super::WebSocket::flush); [`Error::Closed`] if a Close overtook it.
     ///
     /// # Cancel safety
-    /// Safe: what is left stays queued, and whichever half is used next goes on with it.
+    /// Safe: what is left stays queued, and whichever half is used next goes on with it; a [`Receiver`] that
+    /// waits does so at once.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_written(cx)).await
+        self.wait(Self::poll_written).await
     }
 
     /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush).
@@ -135,12 +136,23 @@ impl<S: Transport> Sender<S> {
     /// Safe: dropped before everything else is written, no Close is sent; later, it stays queued.
     pub async fn close(&mut self, close: impl Into<CloseFrame>) -> Result<(), Error> {
         let close = close.into();
-        poll_fn(|cx| self.poll_close_with(cx, &close)).await
+        self.wait(|sender, cx| sender.poll_close_with(cx, &close)).await
     }
 
     /// Whether nothing can be sent any more.
     pub fn is_closed(&self) -> bool {
         self.shared.is_closed()
+    }
+
+    /// Waits for `poll`. If dropped meanwhile, the receiver goes on with what has been half written.
+    async fn wait(
+        &mut self,
+        mut poll: impl FnMut(&mut Self, &mut Context<'_>) -> Poll<Result<(), Error>>,
+    ) -> Result<(), Error> {
+        let mut waiting = Waiting { sender: self, done: false };
+        let result = poll_fn(|cx| poll(waiting.sender, cx)).await;
+        waiting.done = true;
+        result
     }
 
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -168,16 +180,20 @@ impl<S: Transport> Sender<S> {
         if outgoing.transmit().is_empty() && !shared.is_unwritten() {
             return Poll::Ready(Ok(()));
         }
+        let mut overtaken = false;
         shared.poll_turn(Half::Sender, cx, |direction, cx| {
-            let mut overtaken = false;
             loop {
-                if !outgoing.transmit().is_empty() && direction.outgoing.has_room() {
-                    overtaken |= direction.outgoing.is_closed();
+                overtaken |= direction.outgoing.is_closed() && !outgoing.transmit().is_empty();
+                if overtaken || direction.outgoing.has_room() {
                     direction.take_over(outgoing);
                 }
-                ready!(direction.poll_write(cx))?;
+                let written = direction.poll_write(cx)?;
+                if overtaken {
+                    return Poll::Ready(Err(Error::Closed));
+                }
+                ready!(written);
                 if outgoing.transmit().is_empty() {
-                    return Poll::Ready(if overtaken { Err(Error::Closed) } else { Ok(()) });
+                    return Poll::Ready(Ok(()));
                 }
             }
         })
@@ -186,12 +202,29 @@ impl<S: Transport> Sender<S> {
     fn poll_close_with(&mut self, cx: &mut Context<'_>, close: &CloseFrame) -> Poll<Result<(), Error>> {
         if !self.shared.is_closed() {
             match ready!(self.poll_written(cx)) {
-                Err(Error::Closed) => return Poll::Ready(Ok(())),
-                written => written?,
+                // A Close came first; it is on its way.
+                Ok(()) | Err(Error::Closed) => {}
+                failed => return Poll::Ready(failed),
             }
             self.shared.post(Control::Close(close.clone()));
         }
+        // What was fed is lost to that Close.
+        self.outgoing.abandon();
         self.poll_written(cx)
+    }
+}
+
+/// A sender that a future of its waits with.
+struct Waiting<'a, S: Transport> {
+    sender: &'a mut Sender<S>,
+    done: bool,
+}
+
+impl<S: Transport> Drop for Waiting<'_, S> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.sender.shared.interrupted();
+        }
     }
 }
 
@@ -258,6 +291,7 @@ impl<R: Receive, W: Transmit> Link for Apart<R, W> {
     }
 
     fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.shared.attend(cx);
         if !self.shared.is_unwritten() {
             return Poll::Ready(Ok(()));
         }
@@ -266,6 +300,10 @@ impl<R: Receive, W: Transmit> Link for Apart<R, W> {
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.shared.poll_turn(Half::Receiver, cx, |direction, cx| direction.poll_finish(cx))
+    }
+
+    fn abandon(&mut self, error: &Error) {
+        self.shared.abandon(error);
     }
 
     fn is_closed(&self) -> bool {

@@ -36,34 +36,30 @@ impl Timer {
 #[derive(Debug)]
 pub(super) struct Stall {
     timeout: Option<Duration>,
-    /// How much waited when it last moved, and until when it has to move again.
-    watched: Option<(usize, Instant)>,
+    /// Until when what waits has to move again.
+    deadline: Option<Instant>,
     timer: Timer,
 }
 
 impl Stall {
     pub(super) fn new(timeout: Option<Duration>) -> Self {
-        Self { timeout, watched: None, timer: Timer::default() }
+        Self { timeout, deadline: None, timer: Timer::default() }
     }
 
     /// Everything was written: holds nothing any more.
     pub(super) fn clear(&mut self) {
-        if self.watched.is_some() {
+        if self.deadline.is_some() {
             *self = Self::new(self.timeout);
         }
     }
 
-    /// A write has to wait with `waiting` bytes left: Ready once that has lasted too long.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, waiting: usize) -> Poll<Error> {
+    /// A write has to wait, and has `progressed` before: Ready once it has not for too long.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, progressed: bool) -> Poll<Error> {
         let Some(timeout) = self.timeout else { return Poll::Pending };
-        let deadline = match self.watched {
-            Some((before, deadline)) if before == waiting => deadline,
-            _ => {
-                let Some(deadline) = Instant::now().checked_add(timeout) else { return Poll::Pending };
-                self.watched = Some((waiting, deadline));
-                deadline
-            }
-        };
+        if progressed || self.deadline.is_none() {
+            self.deadline = Instant::now().checked_add(timeout);
+        }
+        let Some(deadline) = self.deadline else { return Poll::Pending };
         self.timer.poll(cx, deadline).map(|_| Error::Timeout(Timeout::Write))
     }
 }

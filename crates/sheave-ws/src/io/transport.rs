@@ -114,7 +114,7 @@ fn downcast<S: 'static, T: 'static>(value: S) -> Result<T, S> {
 const READ_BUFFER: usize = 128 << 10;
 
 thread_local! {
-    /// A read buffer for whichever connection of this thread reads next: an idle one holds none.
+    /// A read buffer for whichever connection of this thread reads next: one that waits for the peer holds none.
     static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
 }
 
@@ -125,21 +125,24 @@ impl<S: AsyncRead + Unpin> Receive for S {
         input: &mut BytesMut,
         missing: usize,
     ) -> Poll<io::Result<usize>> {
-        /// The least room that is worth a read.
+        /// The least room that is worth a read, and the least start of a frame that is worth a read buffer.
         const ROOM: usize = 4 << 10;
-        if input.is_empty() {
-            if input.capacity() == 0 {
-                *input = SPARE.take().unwrap_or_default();
+        if input.len() < ROOM {
+            if !input.try_reclaim(READ_BUFFER - ROOM) {
+                let start = std::mem::replace(input, SPARE.take().unwrap_or_default());
+                input.reserve(READ_BUFFER);
+                input.extend_from_slice(&start);
             }
-            input.reserve(READ_BUFFER);
         } else if input.capacity() - input.len() < ROOM.max(missing) {
             // A claimed length earns at most as much again as has really come.
             input.reserve(missing.clamp(ROOM, READ_BUFFER.max(input.len())));
         }
         let received = pin!(self.read_buf(input)).poll(cx);
-        if received.is_pending() && input.is_empty() {
-            let mut spare = std::mem::take(input);
-            if spare.try_reclaim(READ_BUFFER) && spare.capacity() <= 2 * READ_BUFFER {
+        if received.is_pending() && input.len() < ROOM {
+            let start = BytesMut::from(&input[..]);
+            let mut spare = std::mem::replace(input, start);
+            spare.clear();
+            if spare.try_reclaim(READ_BUFFER - ROOM) && spare.capacity() <= 2 * READ_BUFFER {
                 SPARE.set(Some(spare));
             }
         }

@@ -75,7 +75,7 @@ impl<S: Transport> WebSocket<S> {
     /// # Errors
     /// What the peer or the transport did; final. Before that comes out, the peer was told by a Close, the
     /// connection was ended in order, and every message that came before was delivered. Later calls give
-    /// `None`.
+    /// `None`, and nothing can be sent any more.
     ///
     /// # Cancel safety
     /// Safe: no message is lost.
@@ -89,7 +89,7 @@ impl<S: Transport> WebSocket<S> {
     /// [`recv`](Self::recv) has to wait.
     ///
     /// # Errors
-    /// [`Error::Closed`] after a Close in either direction; what the transport did.
+    /// [`Error::Closed`] after a Close in either direction, or a failure; what the transport did.
     ///
     /// # Cancel safety
     /// Safe: dropped while it waits, the message is not sent.
@@ -261,6 +261,7 @@ pub(super) fn poll_write(
 ) -> Poll<Result<(), Error>> {
     loop {
         let output = outgoing.transmit();
+        let before = output.len();
         let failure = match io.poll_transmit(cx, output) {
             Poll::Ready(Ok(())) => {
                 stall.clear();
@@ -271,7 +272,7 @@ pub(super) fn poll_write(
                 continue;
             }
             Poll::Ready(Err(error)) => error.into(),
-            Poll::Pending => ready!(stall.poll(cx, output.len())),
+            Poll::Pending => ready!(stall.poll(cx, output.len() < before)),
         };
         outgoing.abandon();
         return Poll::Ready(Err(failure));
@@ -307,6 +308,10 @@ impl<S: Transport> Link for Whole<'_, S> {
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.io.poll_finish(cx)
+    }
+
+    fn abandon(&mut self, _: &Error) {
+        self.outgoing.abandon();
     }
 
     fn is_closed(&self) -> bool {
