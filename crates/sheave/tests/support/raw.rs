@@ -81,9 +81,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         self.reply().await
     }
 
+    /// Sends what the server may refuse to read.
+    pub(crate) async fn push_only(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = soon(self.io.write_all(bytes.as_ref())).await;
+    }
+
     /// Sends what the server may refuse to read, and reads its answer.
     pub(crate) async fn push(&mut self, bytes: impl AsRef<[u8]>) -> Reply {
-        let _ = soon(self.io.write_all(bytes.as_ref())).await;
+        self.push_only(bytes).await;
         self.reply().await
     }
 
