@@ -5,10 +5,10 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sheave::{CloseCode, Config, Error, Request, ws};
+use sheave::{CloseCode, Config, Error, Request, Server, ws};
 use support::raw::{self, Raw, upgrade};
 use support::{certificate, detached, echo, mirror, soon, start};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 /// By its path: a handler that leaves its WebSocket open.
@@ -183,17 +183,16 @@ async fn a_client_that_does_not_close() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_close_and_floods() {
     let config = Config::default().close_timeout(Duration::from_millis(300));
-    let (near, task) = detached(
-        |builder| builder.config(config),
-        |request: Request| async move { request.accept().await.map(drop) },
-    )
-    .await;
-    let mut client = Raw::new(near);
-    assert_eq!(client.ask(upgrade("")).await.status, 101);
-    let frames = raw::frame(raw::BINARY, &[0; 1000]).repeat(30);
-    let flood = tokio::spawn(async move { while client.io.write_all(&frames).await.is_ok() {} });
-    assert!(soon(task).await.unwrap().is_err());
-    soon(flood).await.unwrap();
+    let server = Server::detached().config(config).build().await.unwrap();
+    // Eight of these bytes are a message: binary, two bytes long, masked.
+    let flood = std::io::Cursor::new(upgrade("")).chain(tokio::io::repeat(0x82));
+    let flood = tokio::io::join(flood, tokio::io::sink());
+    let task = tokio::spawn(async move {
+        let accept = |request: Request| async move { request.accept().await.map(drop) };
+        server.serve_connection(flood, accept).await
+    });
+    let result = soon(task).await.unwrap();
+    assert!(matches!(result, Err(Error::WebSocket(ws::Error::Timeout(ws::Timeout::Close)))), "{result:?}");
 }
 
 /// Taken to another task it lives on, and its end is the caller's.
