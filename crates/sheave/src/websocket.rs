@@ -28,7 +28,8 @@ pub type Receiver = io::Receiver<Stream>;
 ///
 /// On a server, one that is dropped while it is open is closed in order after the handler has ended: with
 /// 1000 if the handler returned `Ok`, and 1011 if it failed or panicked. On a client, dropping it cuts the
-/// connection.
+/// connection. So it does on a server once the handler has ended, for a WebSocket that was taken to another
+/// task; such a one is not counted any more, and a shutdown closes it but does not wait for it.
 pub struct WebSocket {
     /// There until dropped or split.
     inner: Option<Box<io::WebSocket<Stream>>>,
@@ -88,8 +89,10 @@ impl WebSocket {
         (**self).close(close).await
     }
 
-    /// Takes the two directions apart, for two tasks: see [`ws::io::WebSocket::split`]. What then happens
-    /// to the halves is the caller's business alone.
+    /// Takes the two directions apart, for two tasks: see [`ws::io::WebSocket::split`].
+    ///
+    /// What then happens to the halves is the caller's business alone: nobody closes what is dropped. On a
+    /// server, a shutdown closes them for as long as the handler has not ended.
     pub fn split(mut self) -> (Sender, Receiver) {
         self.inner.take().expect(OPEN).split()
     }

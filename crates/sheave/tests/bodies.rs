@@ -198,6 +198,7 @@ async fn unread_bodies() {
         assert_eq!(reply.closes(), head.starts_with('C'), "only a length is known beforehand");
         assert!(client.rest().await.is_empty());
     }
+    drop(client);
     server.stop().await;
 }
 

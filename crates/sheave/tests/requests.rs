@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use http::{Response, StatusCode};
 use sheave::{Error, Request};
 use support::raw::{self, Raw};
@@ -34,6 +36,7 @@ async fn pipelined_requests_are_answered_in_order() {
     for index in 0..50 {
         assert_eq!(client.reply().await.body, format!("POST /{index} {}", "x".repeat(index)));
     }
+    drop(client);
     server.stop().await;
 }
 
@@ -80,6 +83,7 @@ async fn answers_without_a_body() {
         }
     }
     assert!(client.input.is_empty());
+    drop(client);
     server.stop().await;
 }
 
@@ -91,6 +95,7 @@ async fn a_304_of_an_unknown_length_has_none() {
     let mut client = server.raw().await;
     let head = client.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!((head.status, head.header("content-length")), (304, None));
+    drop(client);
     server.stop().await;
 }
 
@@ -111,6 +116,7 @@ async fn the_framing_is_not_the_handlers() {
         let reply = client.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
         assert_eq!((&reply.body[..], reply.header("transfer-encoding")), ("content", None));
     }
+    drop(client);
     server.stop().await;
 }
 
@@ -155,18 +161,20 @@ async fn a_handler_may_end_the_connection() {
     let reply = client.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!((reply.header("connection").as_deref(), &reply.body[..]), (Some("close"), "bye"));
     assert!(client.rest().await.is_empty());
+    drop(client);
     server.stop().await;
 }
 
 /// An interim answer is no answer, so the next one would be taken for it.
 #[tokio::test]
 async fn an_interim_answer_ends_the_connection() {
-    let server =
-        start(|builder| builder, |request: Request| request.respond(status(StatusCode::EARLY_HINTS))).await;
+    let configure = |builder: sheave::ServerBuilder| builder.keep_alive_timeout(Duration::from_secs(3600));
+    let server = start(configure, |request: Request| request.respond(status(StatusCode::EARLY_HINTS))).await;
     let mut client = server.raw().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(client.head().await.status, 103);
     assert!(client.rest().await.is_empty());
+    drop(client);
     server.stop().await;
 }
 
@@ -180,6 +188,7 @@ async fn requests_are_counted() {
     }
     // Two more were on their way; the last answer is not lost to a reset.
     assert!(client.rest().await.is_empty());
+    drop(client);
     server.stop().await;
 }
 
@@ -282,5 +291,6 @@ async fn accepting_an_ordinary_request_is_426() {
     assert_eq!((reply.status, reply.header("upgrade").as_deref()), (426, Some("websocket")));
     assert_eq!(reply.header("sec-websocket-version").as_deref(), Some("13"));
     assert!(!reply.body.is_empty());
+    drop(client);
     server.stop().await;
 }

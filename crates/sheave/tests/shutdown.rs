@@ -71,7 +71,9 @@ async fn open_websockets_are_closed() {
 
 #[tokio::test]
 async fn idle_connections_end() {
-    let mut server = start(|builder| builder.shutdown_timeout(NEVER).handshake_timeout(NEVER), mirror).await;
+    let (tls, _) = certificate();
+    let patient = |builder: sheave::ServerBuilder| builder.shutdown_timeout(NEVER).handshake_timeout(NEVER);
+    let mut server = start(patient, mirror).await;
     let mut silent = server.raw().await;
     let mut idle = server.raw().await;
     assert_eq!(idle.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.status, 200);
@@ -79,6 +81,16 @@ async fn idle_connections_end() {
     assert!(idle.rest().await.is_empty());
     assert!(silent.rest().await.is_empty());
     drop((idle, silent));
+    server.stop().await;
+
+    // TLS that has not begun, or not ended.
+    let mut server = start(|builder| patient(builder).tls(tls), mirror).await;
+    let mut silent = server.raw().await;
+    let mut begun = server.raw().await;
+    begun.send(b"\x16\x03\x01\x02\x00\x01").await;
+    server.shut_down();
+    silent.until_gone().await;
+    begun.until_gone().await;
     server.stop().await;
 }
 

@@ -95,6 +95,7 @@ async fn headers_both_ways() {
     assert_eq!(answer["x-agent"], "test");
     assert_eq!(answer.get_all("x-told").iter().collect::<Vec<_>>(), ["one", "two"]);
     assert_eq!(answer.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a=b", "c=d"]);
+    drop(ws);
     server.stop().await;
 }
 
@@ -307,6 +308,7 @@ async fn a_rejected_connection_goes_on() {
         assert_eq!(client.ask(upgrade("")).await.status, 403);
         assert_eq!(client.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.status, 200);
     }
+    drop(client);
     server.stop().await;
 }
 

@@ -36,7 +36,11 @@ where
     F: Future<Output = Result<(), Error>>,
 {
     // Boxed, as are all parts that last only for a while: the task's memory is that of the longest part.
-    let stream = Box::pin(secure(plain, settings)).await?;
+    let stream = tokio::select! {
+        biased;
+        () = tracker.shutdown() => return Ok(()),
+        stream = Box::pin(secure(plain, settings)) => stream?,
+    };
     let mut http = Box::new(Http1::new(stream, settings.limits.clone()));
     let mut requests = 0;
     loop {

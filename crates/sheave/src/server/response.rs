@@ -23,11 +23,11 @@ pub(super) fn complete(
     let headers = response.headers_mut();
     // The body is at hand as a whole.
     headers.remove(TRANSFER_ENCODING);
-    // Of what a GET, or a 200, would have.
-    let told = (head_only || unmodified) && headers.contains_key(CONTENT_LENGTH);
+    // The handler's is that of a GET, or of a 200; no content tells nothing of that of a 200.
+    let keeps = (head_only || unmodified) && headers.contains_key(CONTENT_LENGTH);
     if bare {
         headers.remove(CONTENT_LENGTH);
-    } else if !told && !(unmodified && length == 0) {
+    } else if !keeps && (!unmodified || length > 0) {
         headers.insert(CONTENT_LENGTH, length.into());
     }
     if !headers.contains_key(DATE)
