@@ -169,7 +169,8 @@ async fn a_client_that_does_not_read() {
         client
     });
     assert!(soon(task).await.unwrap().is_err());
-    assert!(begun.elapsed() <= Duration::from_secs(7 + 2), "{:?}", begun.elapsed());
+    // It took a part at first.
+    assert!(begun.elapsed() <= Duration::from_secs(2 * 7 + 2), "{:?}", begun.elapsed());
     drop(soon(flood).await);
 }
 
@@ -183,5 +184,5 @@ async fn a_client_that_does_not_read_its_101() {
     let mut client = Raw::new(near);
     client.send(upgrade("")).await;
     assert!(soon(task).await.unwrap().is_err());
-    assert!(begun.elapsed() <= Duration::from_secs(7 + 2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() <= Duration::from_secs(2 * 7 + 2), "{:?}", begun.elapsed());
 }

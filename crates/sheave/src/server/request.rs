@@ -301,9 +301,17 @@ impl Request {
         Ok(())
     }
 
+    /// Writes what is queued, for as long as the client takes it.
     async fn flush(&mut self) -> Result<(), Error> {
         let patience = self.0.settings.handshake_timeout;
-        within(patience, self.0.http.as_mut().expect(HERE).flush()).await
+        let http = self.0.http.as_mut().expect(HERE);
+        loop {
+            let before = http.unsent();
+            match within(patience, http.flush()).await {
+                Err(Error::WebSocket(ws::Error::Timeout(_))) if http.unsent() < before => {}
+                flushed => return flushed,
+            }
+        }
     }
 }
 
