@@ -199,7 +199,8 @@ impl ConnectRequest {
     /// # Errors
     /// [`Error::WebSocket`] with [`ws::Error::Rejected`], which has status, headers and body, if the server
     /// did not open a WebSocket; [`Error::Resolve`], [`Error::Unreachable`], [`Error::ConnectTimeout`] and
-    /// [`Error::Tls`] if it could not be asked; what is wrong with the request.
+    /// [`Error::Tls`] if it could not be asked, [`Error::Io`] if a Unix socket could not be connected to;
+    /// [`Error::Redirect`] for a redirect that is not to be followed; what is wrong with the request.
     ///
     /// # Cancel safety
     /// Dropping it gives up the attempt; nothing is left behind.

@@ -25,7 +25,7 @@ pub enum Error {
     Redirect(Rejection),
     /// The body of a request is longer than [`ServerBuilder::max_body_size`](crate::ServerBuilder::max_body_size).
     BodyTooLarge,
-    /// Something with the operating system: binding, listening.
+    /// Something with the operating system: binding, listening, a Unix socket that cannot be connected to.
     Io(io::Error),
     /// The caller's own error, of a handler.
     Other(Box<dyn std::error::Error + Send + Sync>),

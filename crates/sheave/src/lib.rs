@@ -4,6 +4,7 @@
 mod client;
 mod dial;
 mod error;
+mod own;
 mod redirect;
 mod server;
 mod stream;

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
+use crate::own::Own;
 use crate::tls::{TlsSession, TlsStream};
 use crate::ws::Output;
 use crate::ws::io::{ReadHalf, Receive, Transmit, Transport, WriteHalf};
@@ -28,7 +29,7 @@ enum Kind {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
-    Other(Box<dyn Io>),
+    Other(Own),
     Tls(Box<TlsStream<Plain>>),
 }
 
@@ -37,7 +38,7 @@ pub(crate) enum Plain {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
-    Other(Box<dyn Io>),
+    Other(Own),
 }
 
 impl Plain {
@@ -51,7 +52,7 @@ impl Plain {
         if let Some(unix) = (&mut io as &mut dyn Any).downcast_mut().and_then(Option::take) {
             return Self::Unix(unix);
         }
-        Self::Other(Box::new(io.expect("only taken as the kind that it is")))
+        Self::Other(Own::new(io.expect("only taken as the kind that it is")))
     }
 }
 
@@ -164,7 +165,7 @@ enum ReaderKind {
     Tcp(ReadHalf<TcpStream>),
     #[cfg(unix)]
     Unix(ReadHalf<UnixStream>),
-    Other(ReadHalf<Box<dyn Io>>),
+    Other(ReadHalf<Own>),
     Tls(ReadHalf<Box<TlsStream<Plain>>>),
 }
 
@@ -172,7 +173,7 @@ enum WriterKind {
     Tcp(WriteHalf<TcpStream>),
     #[cfg(unix)]
     Unix(WriteHalf<UnixStream>),
-    Other(WriteHalf<Box<dyn Io>>),
+    Other(WriteHalf<Own>),
     Tls(WriteHalf<Box<TlsStream<Plain>>>),
 }
 

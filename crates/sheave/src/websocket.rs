@@ -11,7 +11,7 @@ use futures_sink::Sink;
 
 use crate::server::{Home, Returned};
 use crate::stream::Stream;
-use crate::ws::{self, Message, io};
+use crate::ws::{self, CloseFrame, Message, io};
 
 /// The sending half of a split [`WebSocket`].
 pub type Sender = io::Sender<Stream>;
@@ -28,7 +28,8 @@ pub type Receiver = io::Receiver<Stream>;
 ///
 /// On a server, one that is dropped while it is open is closed in order after the handler has ended: with
 /// 1000 if the handler returned `Ok`, and 1011 if it failed or panicked. On a client, dropping it cuts the
-/// connection.
+/// connection. So it does on a server once the handler has ended, for a WebSocket that was taken to another
+/// task; such a one is not counted any more, and a shutdown closes it but does not wait for it.
 pub struct WebSocket {
     /// There until dropped or split.
     inner: Option<Box<io::WebSocket<Stream>>>,
@@ -41,8 +42,57 @@ impl WebSocket {
         Self { inner: Some(Box::new(inner)), home }
     }
 
-    /// Takes the two directions apart, for two tasks: see [`ws::io::WebSocket::split`]. What then happens
-    /// to the halves is the caller's business alone.
+    // These four are here as well as behind `Deref`, or `SinkExt` would be in their way wherever it is
+    // imported.
+
+    /// Sends a message: see [`ws::io::WebSocket::send`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// Safe, as there.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), ws::Error> {
+        (**self).send(message).await
+    }
+
+    /// Queues a message: see [`ws::io::WebSocket::feed`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// Safe, as there.
+    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), ws::Error> {
+        (**self).feed(message).await
+    }
+
+    /// Writes everything that is queued: see [`ws::io::WebSocket::flush`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// Safe, as there.
+    pub async fn flush(&mut self) -> Result<(), ws::Error> {
+        (**self).flush().await
+    }
+
+    /// Closes, up to the end of the connection: see [`ws::io::WebSocket::close`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// Safe, as there.
+    pub async fn close(&mut self, close: impl Into<CloseFrame>) -> Result<(), ws::Error> {
+        (**self).close(close).await
+    }
+
+    /// Takes the two directions apart, for two tasks: see [`ws::io::WebSocket::split`].
+    ///
+    /// What then happens to the halves is the caller's business alone: nobody closes what is dropped. On a
+    /// server, a shutdown closes them for as long as the handler has not ended.
     pub fn split(mut self) -> (Sender, Receiver) {
         self.inner.take().expect(OPEN).split()
     }

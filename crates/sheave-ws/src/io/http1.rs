@@ -100,6 +100,11 @@ impl<S: Transport> Http1<S> {
         Ok(poll_fn(|cx| self.io.poll_transmit(cx, &mut self.output)).await?)
     }
 
+    /// How many bytes of what was queued are not written.
+    pub fn unsent(&self) -> usize {
+        self.output.len()
+    }
+
     /// Ends the connection after a last response, in a way that lets the peer read it: ends our direction
     /// and throws away what still comes, up to a bound.
     ///

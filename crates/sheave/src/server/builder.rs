@@ -126,8 +126,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how long each may take: TLS, a request's head from its first byte, writing an answer. Default:
-    /// 10 s.
+    /// Sets how long each may take: TLS, a connection's first byte, a request's head from its first byte, a
+    /// pause in a request's body; and how long the client may take nothing of an answer (up to twice that, if
+    /// it took a part before). Default: 10 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.settings.handshake_timeout = timeout;
         self
@@ -145,7 +146,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how many connections are served at once; more wait to be accepted. Default: 100 000.
+    /// Sets how many connections are served at once; more wait to be accepted. One counts until its handler
+    /// has ended. Default: 100 000.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.settings.max_connections = connections;
         self

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::header::HOST;
+use http::uri::Authority;
+use http::{Method, StatusCode, Version};
 use tokio::time::timeout;
 
 use super::builder::Settings;
@@ -34,7 +36,11 @@ where
     F: Future<Output = Result<(), Error>>,
 {
     // Boxed, as are all parts that last only for a while: the task's memory is that of the longest part.
-    let stream = Box::pin(secure(plain, settings)).await?;
+    let stream = tokio::select! {
+        biased;
+        () = tracker.shutdown() => return Ok(()),
+        stream = Box::pin(secure(plain, settings)) => stream?,
+    };
     let mut http = Box::new(Http1::new(stream, settings.limits.clone()));
     let mut requests = 0;
     loop {
@@ -45,10 +51,14 @@ where
                 http.refuse(&refusal, settings.handshake_timeout).await;
                 return Err(refusal.into());
             }
-            Ok(Next::End) => return Ok(()),
+            Ok(Next::End) => {
+                Box::pin(finish(http, settings)).await;
+                return Ok(());
+            }
             Err(error) => return Err(error),
         };
         requests += 1;
+        let head_only = head.method() == Method::HEAD;
         let last = requests >= settings.max_requests || tracker.is_shutting_down();
         let home = Arc::new(Home::default());
         let result = {
@@ -61,12 +71,14 @@ where
                 Box::pin(finish(http, settings)).await;
                 return result;
             }
-            Some(Returned::Unanswered(http)) => {
-                let status =
-                    if result.is_ok() { StatusCode::NOT_FOUND } else { StatusCode::INTERNAL_SERVER_ERROR };
-                let reason = status.canonical_reason().unwrap_or_default();
-                Box::pin(http.refuse(&Refusal::new(status, reason).closing(), settings.handshake_timeout))
-                    .await;
+            Some(Returned::Unanswered { mut http, fault }) => {
+                let refusal = match &result {
+                    Ok(()) => refusal(StatusCode::NOT_FOUND),
+                    Err(_) => fault.unwrap_or_else(|| refusal(StatusCode::INTERNAL_SERVER_ERROR)),
+                };
+                let response = refusal.response();
+                http.feed(response, if head_only { Bytes::new() } else { response.body().clone() });
+                let _ = Box::pin(timeout(settings.handshake_timeout, http.finish())).await;
                 return result;
             }
             Some(Returned::WebSocket(mut ws)) => {
@@ -127,6 +139,10 @@ async fn next_request(
             return Ok(Next::Refused(late.closing()));
         }
     };
+    if !has_valid_host(&head) {
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "missing, repeated or invalid Host");
+        return Ok(Next::Refused(refusal.closing()));
+    }
     Ok(match BodyLength::of_request(&head) {
         Ok(BodyLength::None) => Next::Request(Box::new(head), BodyLength::None),
         // What follows would be taken for frames.
@@ -136,6 +152,14 @@ async fn next_request(
         Ok(body) => Next::Request(Box::new(head), body),
         Err(error) => return error.refusal().map(Next::Refused).ok_or_else(|| error.into()),
     })
+}
+
+/// RFC 9112 §3.2: anything but one valid `Host` is refused; HTTP/1.0 may do without.
+fn has_valid_host(head: &http::Request<()>) -> bool {
+    let mut hosts = head.headers().get_all(HOST).iter();
+    let Some(host) = hosts.next() else { return head.version() < Version::HTTP_11 };
+    let valid = |host: Authority| !host.as_str().contains('@');
+    hosts.next().is_none() && (host.is_empty() || Authority::try_from(host.as_bytes()).is_ok_and(valid))
 }
 
 /// Runs the handler; its panic is an error like others.
@@ -157,6 +181,11 @@ where
         }
     })
     .await
+}
+
+/// What is told of a request that the handler did not answer.
+fn refusal(status: StatusCode) -> Refusal {
+    Refusal::new(status, status.canonical_reason().unwrap_or_default()).closing()
 }
 
 /// Ends a connection after its last answer.

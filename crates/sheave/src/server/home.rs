@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::tracker::Tracked;
 use crate::stream::Stream;
+use crate::ws::handshake::Refusal;
 use crate::ws::io;
 
 /// The place that a connection's task looks at after the handler has ended.
@@ -20,7 +21,11 @@ struct Contents {
 #[derive(Debug)]
 pub(crate) enum Returned {
     /// A request that was dropped without an answer.
-    Unanswered(Box<io::Http1<Stream>>),
+    Unanswered {
+        http: Box<io::Http1<Stream>>,
+        /// What was wrong with its body.
+        fault: Option<Refusal>,
+    },
     /// A connection whose request was answered.
     Answered {
         http: Box<io::Http1<Stream>>,

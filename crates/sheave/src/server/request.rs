@@ -26,7 +26,8 @@ use crate::ws::{self, Config, Timeout};
 /// A request to a server: for a WebSocket, which is accepted or rejected, or an ordinary one, which is
 /// answered.
 ///
-/// Dropped without an answer, it is answered with 404, or 500 if the handler failed.
+/// Dropped without an answer, it is answered with 404, or if the handler failed with 500; with 413, 408 or 400
+/// if [`body`](Self::body) failed before.
 #[derive(Debug)]
 pub struct Request(Box<Exchange>);
 
@@ -41,6 +42,8 @@ struct Exchange {
     http: Option<Box<Http1<Stream>>>,
     answered: bool,
     keep_alive: bool,
+    /// What the client is told if the handler fails for what was wrong with the body.
+    fault: Option<Refusal>,
     peer: Peer,
     settings: Arc<Settings>,
     tracker: Arc<Tracker>,
@@ -50,11 +53,22 @@ struct Exchange {
 /// How far the body is read.
 #[derive(Debug)]
 struct Body {
+    length: BodyLength,
     reader: BodyReader,
     /// The client waits for a 100 before it sends the body.
     awaits_continue: bool,
     received: BytesMut,
     ended: bool,
+    /// It can never be whole.
+    broken: Option<HandshakeError>,
+}
+
+impl Body {
+    /// Whether it is longer than `most`, or says that it will be.
+    fn exceeds(&self, most: usize) -> bool {
+        self.received.len() > most
+            || matches!(self.length, BodyLength::Length(length) if !self.ended && length > most as u64)
+    }
 }
 
 impl Request {
@@ -77,10 +91,12 @@ impl Request {
         // RFC 9110 §10.1.1.
         let awaits_continue = modern && has_token(headers, &EXPECT, "100-continue");
         let body = Body {
+            length: body,
             reader: BodyReader::new(body),
             awaits_continue: awaits_continue && body != BodyLength::None,
             received: BytesMut::new(),
             ended: body == BodyLength::None,
+            broken: None,
         };
         Self(Box::new(Exchange {
             upgrade: is_upgrade(&head).then(|| settings.handshake.check(&head)),
@@ -89,6 +105,7 @@ impl Request {
             body,
             http: Some(http),
             answered: false,
+            fault: None,
             peer,
             settings: Arc::clone(settings),
             tracker: Arc::clone(tracker),
@@ -149,11 +166,13 @@ impl Request {
         self.0.http.as_ref().expect(HERE).get_ref()
     }
 
-    /// The whole body.
+    /// The whole body, which is given once: a further call gives an empty one.
     ///
     /// # Errors
     /// [`Error::BodyTooLarge`] beyond [`ServerBuilder::max_body_size`](super::ServerBuilder::max_body_size);
-    /// a body that is malformed, breaks off, or pauses for too long.
+    /// a body that is malformed, breaks off, or pauses for longer than
+    /// [`ServerBuilder::handshake_timeout`](super::ServerBuilder::handshake_timeout). How long all of it may
+    /// take is the handler's to limit.
     ///
     /// # Cancel safety
     /// Safe: what has come is kept for the next call.
@@ -176,20 +195,26 @@ impl Request {
 
     async fn answer(mut self, response: Response<Bytes>) -> Result<(), Error> {
         const UNREAD: usize = 64 << 10;
-        self.0.keep_alive &= !has_token(response.headers(), &CONNECTION, "close");
-        self.0.keep_alive &= response.status() != StatusCode::SWITCHING_PROTOCOLS;
-        // What the handler did not read of the body is in the way of the next request.
-        self.0.keep_alive &= self.0.body.ended || !self.0.body.awaits_continue;
-        let declared = self.0.keep_alive;
-        let response = response::complete(response, &self.0.head, declared);
+        let Exchange { body, head, .. } = &*self.0;
+        let before = body.received.len();
+        let keep_alive = self.0.keep_alive
+            && !self.0.tracker.is_shutting_down()
+            && !has_token(response.headers(), &CONNECTION, "close")
+            // No last answer, or none of HTTP.
+            && !response.status().is_informational()
+            // What the handler did not read of the body is in the way of the next request.
+            && (body.ended || !body.awaits_continue && !body.exceeds(before + UNREAD));
+        let (head, body) = response::complete(response, head, keep_alive).into_parts();
         let http = self.0.http.as_mut().expect(HERE);
-        let (head, body) = response.into_parts();
         http.feed(&Response::from_parts(head, ()), body);
         self.0.answered = true;
+        // Only when all is done: dropped before, half an answer or half a body would be left.
+        self.0.keep_alive = false;
         self.flush().await?;
-        if self.0.keep_alive && !self.0.body.ended {
-            let before = self.0.body.received.len();
-            self.0.keep_alive = self.read_body(before + UNREAD).await.is_ok();
+        if keep_alive {
+            let patience = self.0.settings.handshake_timeout;
+            let drained = timeout(patience, self.read_body(before + UNREAD)).await;
+            self.0.keep_alive = matches!(drained, Ok(Ok(())));
         }
         Ok(())
     }
@@ -229,6 +254,27 @@ impl Request {
 
     /// Reads the body until its end, unless it is longer than `most`.
     async fn read_body(&mut self, most: usize) -> Result<(), Error> {
+        let read = self.try_read_body(most).await;
+        if let Err(error) = &read {
+            self.0.keep_alive = false;
+            self.0.fault = match error {
+                Error::BodyTooLarge => Some(StatusCode::PAYLOAD_TOO_LARGE),
+                Error::WebSocket(ws::Error::Timeout(_)) => Some(StatusCode::REQUEST_TIMEOUT),
+                Error::WebSocket(ws::Error::Handshake(_)) => Some(StatusCode::BAD_REQUEST),
+                _ => None,
+            }
+            .map(|status| Refusal::new(status, error.to_string()).closing());
+        }
+        read
+    }
+
+    async fn try_read_body(&mut self, most: usize) -> Result<(), Error> {
+        if let Some(error) = &self.0.body.broken {
+            return Err(error.clone().into());
+        }
+        if self.0.body.exceeds(most) {
+            return Err(Error::BodyTooLarge);
+        }
         if std::mem::take(&mut self.0.body.awaits_continue) {
             let proceed = Response::builder().status(StatusCode::CONTINUE).body(()).unwrap_or_default();
             self.0.http.as_mut().expect(HERE).feed(&proceed, Bytes::new());
@@ -238,28 +284,34 @@ impl Request {
         let http = self.0.http.as_mut().expect(HERE);
         let body = &mut self.0.body;
         while !body.ended {
-            let piece = within(patience, http.body(&mut body.reader)).await;
-            match piece {
+            match within(patience, http.body(&mut body.reader)).await {
                 Ok(BodyPiece::End) => body.ended = true,
-                Ok(BodyPiece::Data(data)) if data.len() <= most.saturating_sub(body.received.len()) => {
-                    body.received.extend_from_slice(&data);
-                }
-                Ok(BodyPiece::Data(_)) => {
-                    self.0.keep_alive = false;
-                    return Err(Error::BodyTooLarge);
-                }
+                Ok(BodyPiece::Data(data)) => body.received.extend_from_slice(&data),
                 Err(error) => {
-                    self.0.keep_alive = false;
+                    if let Error::WebSocket(ws::Error::Handshake(error)) = &error {
+                        body.broken = Some(error.clone());
+                    }
                     return Err(error);
                 }
+            }
+            if body.exceeds(most) {
+                return Err(Error::BodyTooLarge);
             }
         }
         Ok(())
     }
 
+    /// Writes what is queued, for as long as the client takes it.
     async fn flush(&mut self) -> Result<(), Error> {
         let patience = self.0.settings.handshake_timeout;
-        within(patience, self.0.http.as_mut().expect(HERE).flush()).await
+        let http = self.0.http.as_mut().expect(HERE);
+        loop {
+            let before = http.unsent();
+            match within(patience, http.flush()).await {
+                Err(Error::WebSocket(ws::Error::Timeout(_))) if http.unsent() < before => {}
+                flushed => return flushed,
+            }
+        }
     }
 }
 
@@ -278,7 +330,7 @@ impl Drop for Exchange {
             self.home.put(if self.answered {
                 Returned::Answered { http, keep_alive: self.keep_alive }
             } else {
-                Returned::Unanswered(http)
+                Returned::Unanswered { http, fault: self.fault.take() }
             });
         }
     }

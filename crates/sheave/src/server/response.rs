@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, Response, StatusCode, Version};
 
+use crate::ws::handshake::has_token;
+
 /// Adds the length, the date and the fate of the connection; takes the body off an answer that has none.
 pub(super) fn complete(
     mut response: Response<Bytes>,
@@ -17,12 +19,15 @@ pub(super) fn complete(
     let head_only = *request.method() == Method::HEAD;
     // RFC 9110 §8.6: these have no content and announce none.
     let bare = status.is_informational() || status == StatusCode::NO_CONTENT;
+    let unmodified = status == StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
     // The body is at hand as a whole.
     headers.remove(TRANSFER_ENCODING);
+    // The handler's is that of a GET, or of a 200; no content tells nothing of that of a 200.
+    let keeps = (head_only || unmodified) && headers.contains_key(CONTENT_LENGTH);
     if bare {
         headers.remove(CONTENT_LENGTH);
-    } else if !(head_only || status == StatusCode::NOT_MODIFIED) || !headers.contains_key(CONTENT_LENGTH) {
+    } else if !keeps && (!unmodified || length > 0) {
         headers.insert(CONTENT_LENGTH, length.into());
     }
     if !headers.contains_key(DATE)
@@ -31,11 +36,14 @@ pub(super) fn complete(
         headers.insert(DATE, now);
     }
     if !keep_alive {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        // Beside what else it lists, such as the `Upgrade` of a 426 (RFC 9110 §7.8).
+        if !has_token(headers, &CONNECTION, "close") {
+            headers.append(CONNECTION, HeaderValue::from_static("close"));
+        }
     } else if request.version() < Version::HTTP_11 {
         headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
     }
-    if bare || head_only || status == StatusCode::NOT_MODIFIED {
+    if bare || head_only || unmodified {
         *response.body_mut() = Bytes::new();
     }
     response
