@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
@@ -13,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use crate::own::Own;
+use crate::server::Place;
 use crate::tls::{TlsSession, TlsStream};
 use crate::ws::Output;
 use crate::ws::io::{ReadHalf, Receive, Transmit, Transport, WriteHalf};
@@ -23,7 +25,11 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for S {}
 
 /// The transport of a [`WebSocket`](crate::WebSocket).
-pub struct Stream(Kind);
+pub struct Stream {
+    kind: Kind,
+    /// A server's.
+    place: Option<Arc<Place>>,
+}
 
 enum Kind {
     Tcp(TcpStream),
@@ -58,30 +64,36 @@ impl Plain {
 
 impl From<Plain> for Stream {
     fn from(plain: Plain) -> Self {
-        Self(match plain {
+        let kind = match plain {
             Plain::Tcp(tcp) => Kind::Tcp(tcp),
             #[cfg(unix)]
             Plain::Unix(unix) => Kind::Unix(unix),
             Plain::Other(other) => Kind::Other(other),
-        })
+        };
+        Self { kind, place: None }
     }
 }
 
 impl From<TlsStream<Plain>> for Stream {
     fn from(tls: TlsStream<Plain>) -> Self {
-        Self(Kind::Tls(Box::new(tls)))
+        Self { kind: Kind::Tls(Box::new(tls)), place: None }
     }
 }
 
 impl Stream {
+    /// The same, which keeps its place in a server for as long as some of it is there.
+    pub(crate) fn at(self, place: Arc<Place>) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
     /// Whether it is encrypted.
     pub fn is_encrypted(&self) -> bool {
-        matches!(self.0, Kind::Tls(_))
+        matches!(self.kind, Kind::Tls(_))
     }
 
     /// The TLS session, for [`tls::peer_certificates`](crate::tls::peer_certificates) and the like.
     pub fn tls(&self) -> Option<&impl TlsSession> {
-        match &self.0 {
+        match &self.kind {
             Kind::Tls(tls) => Some(&**tls),
             _ => None,
         }
@@ -90,7 +102,7 @@ impl Stream {
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.kind {
             Kind::Tcp(_) => "Stream(TCP)",
             #[cfg(unix)]
             Kind::Unix(_) => "Stream(Unix)",
@@ -120,17 +132,17 @@ impl Receive for Stream {
         input: &mut BytesMut,
         missing: usize,
     ) -> Poll<io::Result<usize>> {
-        each!(Kind, &mut self.0, stream => stream.poll_receive(cx, input, missing))
+        each!(Kind, &mut self.kind, stream => stream.poll_receive(cx, input, missing))
     }
 }
 
 impl Transmit for Stream {
     fn poll_transmit(&mut self, cx: &mut Context<'_>, output: &mut Output) -> Poll<io::Result<()>> {
-        each!(Kind, &mut self.0, stream => stream.poll_transmit(cx, output))
+        each!(Kind, &mut self.kind, stream => stream.poll_transmit(cx, output))
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(Kind, &mut self.0, stream => stream.poll_finish(cx))
+        each!(Kind, &mut self.kind, stream => stream.poll_finish(cx))
     }
 }
 
@@ -142,10 +154,12 @@ impl Transport for Stream {
         macro_rules! halves {
             ($kind:ident, $stream:expr) => {{
                 let (reader, writer) = Transport::split($stream);
-                (Reader(ReaderKind::$kind(reader)), Writer(WriterKind::$kind(writer)))
+                let (reader, writer) = (ReaderKind::$kind(reader), WriterKind::$kind(writer));
+                let place = self.place;
+                (Reader { kind: reader, _place: place.clone() }, Writer { kind: writer, _place: place })
             }};
         }
-        match self.0 {
+        match self.kind {
             Kind::Tcp(tcp) => halves!(Tcp, tcp),
             #[cfg(unix)]
             Kind::Unix(unix) => halves!(Unix, unix),
@@ -156,10 +170,16 @@ impl Transport for Stream {
 }
 
 /// The receiving direction of a [`Stream`].
-pub struct Reader(ReaderKind);
+pub struct Reader {
+    kind: ReaderKind,
+    _place: Option<Arc<Place>>,
+}
 
 /// The sending direction of a [`Stream`].
-pub struct Writer(WriterKind);
+pub struct Writer {
+    kind: WriterKind,
+    _place: Option<Arc<Place>>,
+}
 
 enum ReaderKind {
     Tcp(ReadHalf<TcpStream>),
@@ -184,17 +204,17 @@ impl Receive for Reader {
         input: &mut BytesMut,
         missing: usize,
     ) -> Poll<io::Result<usize>> {
-        each!(ReaderKind, &mut self.0, half => half.poll_receive(cx, input, missing))
+        each!(ReaderKind, &mut self.kind, half => half.poll_receive(cx, input, missing))
     }
 }
 
 impl Transmit for Writer {
     fn poll_transmit(&mut self, cx: &mut Context<'_>, output: &mut Output) -> Poll<io::Result<()>> {
-        each!(WriterKind, &mut self.0, half => half.poll_transmit(cx, output))
+        each!(WriterKind, &mut self.kind, half => half.poll_transmit(cx, output))
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(WriterKind, &mut self.0, half => half.poll_finish(cx))
+        each!(WriterKind, &mut self.kind, half => half.poll_finish(cx))
     }
 }
 

@@ -26,10 +26,10 @@ pub type Receiver = io::Receiver<Stream>;
 /// [`ping`](io::WebSocket::ping), [`close`](io::WebSocket::close) and more; it is also a `Stream` and a
 /// `Sink` of [`Message`]s.
 ///
-/// On a server, one that is dropped while it is open is closed in order after the handler has ended: with
-/// 1000 if the handler returned `Ok`, and 1011 if it failed or panicked. On a client, dropping it cuts the
-/// connection. So it does on a server once the handler has ended, for a WebSocket that was taken to another
-/// task; such a one is not counted any more, and a shutdown closes it but does not wait for it.
+/// On a server, one that its handler drops while it is open is closed in order after the handler has ended:
+/// with 1000 if the handler returned `Ok`, and 1011 if it failed or panicked. On a client, and in another
+/// task that outlives the handler, dropping it cuts the connection. Wherever it goes, it counts as one of the
+/// server's connections, and a shutdown closes it and waits for it.
 pub struct WebSocket {
     /// There until dropped or split.
     inner: Option<Box<io::WebSocket<Stream>>>,
@@ -91,8 +91,9 @@ impl WebSocket {
 
     /// Takes the two directions apart, for two tasks: see [`ws::io::WebSocket::split`].
     ///
-    /// What then happens to the halves is the caller's business alone: nobody closes what is dropped. On a
-    /// server, a shutdown closes them for as long as the handler has not ended.
+    /// Dropping both cuts the connection; to close it in order, call `close` on the sender and receive up to
+    /// the `None`. On a server, they count as one of its connections, and a shutdown closes them and waits
+    /// for them.
     pub fn split(mut self) -> (Sender, Receiver) {
         self.inner.take().expect(OPEN).split()
     }

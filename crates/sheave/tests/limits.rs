@@ -33,6 +33,47 @@ async fn max_connections() {
     server.stop().await;
 }
 
+/// A WebSocket, or its halves, that outlive their handler count and are closed by a shutdown all the same.
+#[tokio::test]
+async fn sockets_that_leave_their_handler() {
+    for split in [false, true] {
+        let (out, mut left) = tokio::sync::mpsc::unbounded_channel();
+        let mut server = start(
+            |builder| builder.max_connections(1).shutdown_timeout(NEVER),
+            move |request| {
+                let out = out.clone();
+                async move {
+                    let ws = request.accept().await?;
+                    out.send(ws).map_err(|_| Error::other("nobody takes it"))
+                }
+            },
+        )
+        .await;
+        let mut first = server.connect().await;
+        let mut taken = soon(left.recv()).await.unwrap();
+        let mut second = server.raw().await;
+        second.send(upgrade("")).await;
+        let answer = timeout(Duration::from_millis(50), second.head()).await;
+        assert!(answer.is_err(), "the place is still taken: {answer:?}");
+
+        server.shut_down();
+        let keeping = tokio::spawn(async move {
+            if split {
+                let (sender, mut receiver) = taken.split();
+                let last = receiver.recv().await;
+                drop(sender);
+                last
+            } else {
+                taken.recv().await
+            }
+        });
+        assert_eq!(soon(first.recv()).await.unwrap(), None);
+        assert_eq!(first.peer_close().unwrap().code(), CloseCode::GOING_AWAY);
+        assert_eq!(soon(keeping).await.unwrap().unwrap(), None);
+        server.stop().await;
+    }
+}
+
 /// Waiting for a place, the server can be shut down all the same.
 #[tokio::test]
 async fn no_place_and_shut_down() {

@@ -79,7 +79,7 @@ impl<S: Transport> Sender<S> {
     /// Safe: dropped while it waits, the fragment is not sent.
     pub async fn feed_fragment(&mut self, fragment: impl Into<Message>, fin: bool) -> Result<(), Error> {
         let fragment = fragment.into();
-        poll_fn(|cx| self.poll_room(cx)).await?;
+        self.wait(Self::poll_room).await?;
         self.outgoing.fragment(fragment, fin)?;
         self.shared.sent();
         Ok(())

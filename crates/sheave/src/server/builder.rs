@@ -146,8 +146,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how many connections are served at once; more wait to be accepted. One counts until its handler
-    /// has ended. Default: 100 000.
+    /// Sets how many connections are served at once; more wait to be accepted. One counts for as long as any
+    /// part of it is open, in whatever task. Default: 100 000.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.settings.max_connections = connections;
         self

@@ -8,14 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::HOST;
 use http::uri::Authority;
-use http::{Method, StatusCode, Version};
+use http::{StatusCode, Version};
 use tokio::time::timeout;
 
 use super::builder::Settings;
 use super::home::{Home, Returned};
-use super::listener::Peer;
+use super::place::{Place, Tracker};
 use super::request::Request;
-use super::tracker::Tracker;
+use super::response;
 use crate::error::Error;
 use crate::stream::{Plain, Stream};
 use crate::tls::TlsStream;
@@ -24,23 +24,19 @@ use crate::ws::io::Http1;
 use crate::ws::{self, CloseCode, Timeout};
 
 /// Serves a connection to its end.
-pub(super) async fn serve<H, F>(
-    plain: Plain,
-    peer: Peer,
-    settings: &Arc<Settings>,
-    tracker: &Arc<Tracker>,
-    handler: &H,
-) -> Result<(), Error>
+pub(super) async fn serve<H, F>(plain: Plain, place: Arc<Place>, handler: &H) -> Result<(), Error>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Result<(), Error>>,
 {
+    let (settings, tracker) = (&place.settings, &place.tracker);
     // Boxed, as are all parts that last only for a while: the task's memory is that of the longest part.
     let stream = tokio::select! {
         biased;
         () = tracker.shutdown() => return Ok(()),
         stream = Box::pin(secure(plain, settings)) => stream?,
     };
+    let stream = stream.at(Arc::clone(&place));
     let mut http = Box::new(Http1::new(stream, settings.limits.clone()));
     let mut requests = 0;
     loop {
@@ -48,7 +44,7 @@ where
         let (head, body) = match next {
             Ok(Next::Request(head, body)) => (head, body),
             Ok(Next::Refused(refusal)) => {
-                http.refuse(&refusal, settings.handshake_timeout).await;
+                Box::pin(refuse(http, refusal.clone(), None, settings)).await;
                 return Err(refusal.into());
             }
             Ok(Next::End) => {
@@ -58,11 +54,10 @@ where
             Err(error) => return Err(error),
         };
         requests += 1;
-        let head_only = head.method() == Method::HEAD;
         let last = requests >= settings.max_requests || tracker.is_shutting_down();
         let home = Arc::new(Home::default());
         let result = {
-            let request = Request::new(head, body, http, peer, last, settings, tracker, &home);
+            let request = Request::new(head, body, http, last, &place, &home);
             handle(handler, request).await
         };
         match home.take() {
@@ -71,14 +66,12 @@ where
                 Box::pin(finish(http, settings)).await;
                 return result;
             }
-            Some(Returned::Unanswered { mut http, fault }) => {
+            Some(Returned::Unanswered { http, head, fault }) => {
                 let refusal = match &result {
                     Ok(()) => refusal(StatusCode::NOT_FOUND),
                     Err(_) => fault.unwrap_or_else(|| refusal(StatusCode::INTERNAL_SERVER_ERROR)),
                 };
-                let response = refusal.response();
-                http.feed(response, if head_only { Bytes::new() } else { response.body().clone() });
-                let _ = Box::pin(timeout(settings.handshake_timeout, http.finish())).await;
+                Box::pin(refuse(http, refusal, Some(&head), settings)).await;
                 return result;
             }
             Some(Returned::WebSocket(mut ws)) => {
@@ -168,7 +161,10 @@ where
     H: Fn(Request) -> F,
     F: Future<Output = Result<(), Error>>,
 {
-    let panicked = |_| Error::other("the handler panicked");
+    let panicked = |_| {
+        tracing::error!("a handler panicked");
+        Error::other("the handler panicked")
+    };
     if let Some(refusal) = request.refusal() {
         return request.respond(refusal.into_response().map(Bytes::from)).await;
     }
@@ -186,6 +182,20 @@ where
 /// What is told of a request that the handler did not answer.
 fn refusal(status: StatusCode) -> Refusal {
     Refusal::new(status, status.canonical_reason().unwrap_or_default()).closing()
+}
+
+/// Answers with a refusal and ends the connection. The request's head may be what is refused.
+async fn refuse(
+    mut http: Box<Http1<Stream>>,
+    refusal: Refusal,
+    head: Option<&http::Request<()>>,
+    settings: &Settings,
+) {
+    let unknown = http::Request::new(());
+    let response = response::complete(refusal.into_response(), head.unwrap_or(&unknown), false);
+    let (head, body) = response.into_parts();
+    http.feed(&http::Response::from_parts(head, ()), body);
+    let _ = timeout(settings.handshake_timeout, http.finish()).await;
 }
 
 /// Ends a connection after its last answer.

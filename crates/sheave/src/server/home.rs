@@ -2,20 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::tracker::Tracked;
 use crate::stream::Stream;
 use crate::ws::handshake::Refusal;
 use crate::ws::io;
 
 /// The place that a connection's task looks at after the handler has ended.
 #[derive(Debug, Default)]
-pub(crate) struct Home(Mutex<Contents>);
-
-#[derive(Debug, Default)]
-struct Contents {
-    returned: Option<Returned>,
-    tracked: Option<Tracked>,
-}
+pub(crate) struct Home(Mutex<Option<Returned>>);
 
 /// What came back.
 #[derive(Debug)]
@@ -23,6 +16,7 @@ pub(crate) enum Returned {
     /// A request that was dropped without an answer.
     Unanswered {
         http: Box<io::Http1<Stream>>,
+        head: Box<http::Request<()>>,
         /// What was wrong with its body.
         fault: Option<Refusal>,
     },
@@ -38,19 +32,14 @@ pub(crate) enum Returned {
 
 impl Home {
     pub(crate) fn put(&self, returned: Returned) {
-        self.contents().returned = Some(returned);
+        *self.contents() = Some(returned);
     }
 
     pub(super) fn take(&self) -> Option<Returned> {
-        self.contents().returned.take()
+        self.contents().take()
     }
 
-    /// Keeps the WebSocket tracked for as long as its connection's task lives.
-    pub(super) fn keep(&self, tracked: Tracked) {
-        self.contents().tracked = Some(tracked);
-    }
-
-    fn contents(&self) -> MutexGuard<'_, Contents> {
+    fn contents(&self) -> MutexGuard<'_, Option<Returned>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

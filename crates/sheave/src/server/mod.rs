@@ -5,15 +5,16 @@ mod connection;
 mod home;
 mod limit;
 mod listener;
+mod place;
 mod request;
 mod response;
 mod serve;
-mod tracker;
 
 use std::sync::Arc;
 
 pub use builder::ServerBuilder;
 pub(crate) use home::{Home, Returned};
+pub(crate) use place::Place;
 pub use request::{Accepting, Request};
 pub use serve::Serve;
 
@@ -21,7 +22,7 @@ use crate::error::Error;
 use crate::stream::{Io, Plain};
 use builder::Settings;
 use listener::{Listener, Peer};
-use tracker::Tracker;
+use place::Tracker;
 
 /// A server of WebSockets, and of ordinary requests beside them.
 ///
@@ -101,6 +102,7 @@ impl Server {
         F: Future<Output = Result<(), Error>> + Send,
     {
         let tracker = Arc::new(Tracker::default());
-        connection::serve(Plain::new(io), Peer::default(), &self.settings, &tracker, &handler).await
+        let place = tracker.admit(&self.settings, Peer::default(), None);
+        connection::serve(Plain::new(io), place, &handler).await
     }
 }

@@ -9,11 +9,9 @@ use http::header::{CONNECTION, EXPECT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version};
 use tokio::time::timeout;
 
-use super::builder::Settings;
 use super::home::{Home, Returned};
-use super::listener::Peer;
+use super::place::Place;
 use super::response;
-use super::tracker::Tracker;
 use crate::error::Error;
 use crate::stream::Stream;
 use crate::websocket::WebSocket;
@@ -44,9 +42,7 @@ struct Exchange {
     keep_alive: bool,
     /// What the client is told if the handler fails for what was wrong with the body.
     fault: Option<Refusal>,
-    peer: Peer,
-    settings: Arc<Settings>,
-    tracker: Arc<Tracker>,
+    place: Arc<Place>,
     home: Arc<Home>,
 }
 
@@ -72,15 +68,12 @@ impl Body {
 }
 
 impl Request {
-    #[expect(clippy::too_many_arguments, reason = "what a connection knows of it")]
     pub(super) fn new(
         head: Box<http::Request<()>>,
         body: BodyLength,
         http: Box<Http1<Stream>>,
-        peer: Peer,
         last: bool,
-        settings: &Arc<Settings>,
-        tracker: &Arc<Tracker>,
+        place: &Arc<Place>,
         home: &Arc<Home>,
     ) -> Self {
         let headers = head.headers();
@@ -99,16 +92,14 @@ impl Request {
             broken: None,
         };
         Self(Box::new(Exchange {
-            upgrade: is_upgrade(&head).then(|| settings.handshake.check(&head)),
+            upgrade: is_upgrade(&head).then(|| place.settings.handshake.check(&head)),
             keep_alive: persistent && !last,
             head,
             body,
             http: Some(http),
             answered: false,
             fault: None,
-            peer,
-            settings: Arc::clone(settings),
-            tracker: Arc::clone(tracker),
+            place: Arc::clone(place),
             home: Arc::clone(home),
         }))
     }
@@ -158,7 +149,7 @@ impl Request {
 
     /// Who asks; `None` over a Unix socket or a stream of the caller's.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.0.peer.0
+        self.0.place.peer.0
     }
 
     /// What the connection runs over, for what TLS knows of the client.
@@ -177,7 +168,7 @@ impl Request {
     /// # Cancel safety
     /// Safe: what has come is kept for the next call.
     pub async fn body(&mut self) -> Result<Bytes, Error> {
-        let most = self.0.settings.max_body_size;
+        let most = self.0.place.settings.max_body_size;
         self.read_body(most).await?;
         Ok(self.0.body.received.split().freeze())
     }
@@ -198,7 +189,7 @@ impl Request {
         let Exchange { body, head, .. } = &*self.0;
         let before = body.received.len();
         let keep_alive = self.0.keep_alive
-            && !self.0.tracker.is_shutting_down()
+            && !self.0.place.tracker.is_shutting_down()
             && !has_token(response.headers(), &CONNECTION, "close")
             // No last answer, or none of HTTP.
             && !response.status().is_informational()
@@ -212,7 +203,7 @@ impl Request {
         self.0.keep_alive = false;
         self.flush().await?;
         if keep_alive {
-            let patience = self.0.settings.handshake_timeout;
+            let patience = self.0.place.settings.handshake_timeout;
             let drained = timeout(patience, self.read_body(before + UNREAD)).await;
             self.0.keep_alive = matches!(drained, Ok(Ok(())));
         }
@@ -245,7 +236,7 @@ impl Request {
     /// Opens the WebSocket with a subprotocol, headers or settings of its own.
     pub fn accepting(self) -> Accepting {
         Accepting {
-            config: self.0.settings.config.clone(),
+            config: self.0.place.settings.config.clone(),
             subprotocol: None,
             headers: Ok(HeaderMap::new()),
             request: self,
@@ -280,7 +271,7 @@ impl Request {
             self.0.http.as_mut().expect(HERE).feed(&proceed, Bytes::new());
         }
         self.flush().await?;
-        let patience = self.0.settings.handshake_timeout;
+        let patience = self.0.place.settings.handshake_timeout;
         let http = self.0.http.as_mut().expect(HERE);
         let body = &mut self.0.body;
         while !body.ended {
@@ -303,7 +294,7 @@ impl Request {
 
     /// Writes what is queued, for as long as the client takes it.
     async fn flush(&mut self) -> Result<(), Error> {
-        let patience = self.0.settings.handshake_timeout;
+        let patience = self.0.place.settings.handshake_timeout;
         let http = self.0.http.as_mut().expect(HERE);
         loop {
             let before = http.unsent();
@@ -330,7 +321,7 @@ impl Drop for Exchange {
             self.home.put(if self.answered {
                 Returned::Answered { http, keep_alive: self.keep_alive }
             } else {
-                Returned::Unanswered { http, fault: self.fault.take() }
+                Returned::Unanswered { http, head: std::mem::take(&mut self.head), fault: self.fault.take() }
             });
         }
     }
@@ -393,7 +384,7 @@ impl Accepting {
             request.respond(refusal.clone().into_response()).await?;
             return Err(refusal.into());
         };
-        let supported: Vec<&str> = request.0.settings.subprotocols.iter().map(String::as_str).collect();
+        let supported: Vec<&str> = request.0.place.settings.subprotocols.iter().map(String::as_str).collect();
         let chosen = subprotocol.as_deref().or_else(|| upgrade.choose(&supported));
         let (response, agreed) = upgrade.accept(chosen, &[], headers?)?;
         request.0.http.as_mut().expect(HERE).feed(&response, Bytes::new());
@@ -402,7 +393,7 @@ impl Accepting {
         request.flush().await?;
         let http = request.0.http.take().expect(HERE);
         let mut ws = http.into_websocket(agreed, &config);
-        request.0.home.keep(request.0.tracker.track(ws.close_handle()));
+        request.0.place.track(ws.close_handle());
         Ok(WebSocket::new(ws, Some(Arc::clone(&request.0.home))))
     }
 }

@@ -13,8 +13,8 @@ use tokio::time::{sleep, timeout};
 
 use super::connection;
 use super::limit::PerIp;
+use super::place::Tracker;
 use super::request::Request;
-use super::tracker::Tracker;
 use super::{Listener, Server};
 use crate::error::Error;
 
@@ -88,19 +88,22 @@ where
                 tracing::debug!(?peer, "too many connections from this address");
                 continue;
             };
-            let (settings, tracker, handler) =
-                (Arc::clone(&settings), Arc::clone(&tracker), Arc::clone(&handler));
+            let place = tracker.admit(&settings, peer, slot.map(|slot| (slot, counted)));
+            let handler = Arc::clone(&handler);
             tasks.spawn(async move {
-                let result = connection::serve(plain, peer, &settings, &tracker, &*handler).await;
+                let result = connection::serve(plain, place, &*handler).await;
                 if let Err(error) = result {
                     tracing::debug!(?peer, %error, "connection ended");
                 }
-                drop((slot, counted));
             });
         }
         drop(listener);
         tracker.shut_down();
-        let ended = timeout(settings.shutdown_timeout, async { while tasks.join_next().await.is_some() {} });
+        let ended = timeout(settings.shutdown_timeout, async {
+            while tasks.join_next().await.is_some() {}
+            // What left its handler is not a task of ours.
+            tracker.empty().await;
+        });
         if ended.await.is_err() {
             tracing::warn!(connections = tasks.len(), "cut at the end of the shutdown's time");
             tasks.shutdown().await;

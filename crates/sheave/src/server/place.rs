@@ -1,0 +1,122 @@
+//! A connection's place in its server, and what a graceful shutdown has to reach.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use super::builder::Settings;
+use super::limit::Counted;
+use super::listener::Peer;
+use crate::ws::CloseCode;
+use crate::ws::io::CloseHandle;
+
+/// The connections of a server, and whether it is shutting down.
+#[derive(Debug, Default)]
+pub(super) struct Tracker {
+    shutting_down: AtomicBool,
+    begun: Notify,
+    emptied: Notify,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    next: u64,
+    connections: usize,
+    handles: HashMap<u64, CloseHandle>,
+}
+
+/// What a connection takes up of its server's limits, and what it knows of the server.
+///
+/// Its transport holds it, in whatever parts and tasks that ends up: a connection counts for as long as some
+/// of it is open.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(super) settings: Arc<Settings>,
+    pub(super) peer: Peer,
+    pub(super) tracker: Arc<Tracker>,
+    id: u64,
+    _limits: Option<(OwnedSemaphorePermit, Counted)>,
+}
+
+impl Tracker {
+    /// Gives a connection its place.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        settings: &Arc<Settings>,
+        peer: Peer,
+        limits: Option<(OwnedSemaphorePermit, Counted)>,
+    ) -> Arc<Place> {
+        let mut open = self.open();
+        open.next += 1;
+        open.connections += 1;
+        let (settings, tracker) = (Arc::clone(settings), Arc::clone(self));
+        Arc::new(Place { settings, peer, tracker, id: open.next, _limits: limits })
+    }
+
+    /// Closes every WebSocket with 1001 and tells everything else that waits.
+    pub(super) fn shut_down(&self) {
+        let handles = {
+            // Under the lock: whoever is tracked later sees it.
+            let mut open = self.open();
+            self.shutting_down.store(true, Ordering::SeqCst);
+            std::mem::take(&mut open.handles)
+        };
+        for handle in handles.into_values() {
+            handle.close(CloseCode::GOING_AWAY);
+        }
+        self.begun.notify_waiters();
+    }
+
+    pub(super) fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(Ordering::SeqCst)
+    }
+
+    /// Waits for the shutdown.
+    pub(super) async fn shutdown(&self) {
+        let begun = self.begun.notified();
+        if !self.is_shutting_down() {
+            begun.await;
+        }
+    }
+
+    /// Waits until no connection has a place.
+    pub(super) async fn empty(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.open().connections == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Has a shutdown close the connection's WebSocket; at once if there is one already.
+    pub(super) fn track(&self, handle: CloseHandle) {
+        let mut open = self.tracker.open();
+        if self.tracker.is_shutting_down() {
+            handle.close(CloseCode::GOING_AWAY);
+        } else {
+            open.handles.insert(self.id, handle);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.tracker.open();
+        open.handles.remove(&self.id);
+        open.connections -= 1;
+        if open.connections == 0 {
+            self.tracker.emptied.notify_waiters();
+        }
+    }
+}
