@@ -145,6 +145,43 @@ async fn feed_and_flush() {
     }
 }
 
+/// A message of `MESSAGES` fragments, each with its number.
+fn assert_fragments(frames: &[Got]) {
+    let found: Vec<(u8, bool, &[u8])> =
+        data(frames).into_iter().map(|frame| (frame.opcode, frame.fin, &frame.payload[..])).collect();
+    let payloads: Vec<String> = (0..MESSAGES).map(|index| format!("fragment {index}")).collect();
+    let expected: Vec<(u8, bool, &[u8])> = (0..MESSAGES)
+        .map(|index| (u8::from(index == 0), index == MESSAGES - 1, payloads[index].as_bytes()))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn feed_fragment() {
+    for (role, step, buffers, polls) in cases() {
+        let (mut ws, peer) = start(role, step, buffers, &no_time().high_water_mark(20));
+        for index in 0..MESSAGES {
+            insist!(polls, ws.feed_fragment(format!("fragment {index}"), index == MESSAGES - 1)).unwrap();
+        }
+        insist!(polls, ws.flush()).unwrap();
+        assert_fragments(&peer.frames());
+    }
+}
+
+#[tokio::test]
+async fn split_feed_fragment() {
+    for (role, step, buffers, polls) in cases() {
+        let (mut sender, mut receiver, peer) =
+            start_split(role, step, buffers, &no_time().high_water_mark(20));
+        for index in 0..MESSAGES {
+            insist!(polls, sender.feed_fragment(format!("fragment {index}"), index == MESSAGES - 1)).unwrap();
+        }
+        insist!(polls, sender.flush()).unwrap();
+        let _ = polled(50, receiver.recv()).await;
+        assert_fragments(&peer.frames());
+    }
+}
+
 #[tokio::test]
 async fn send() {
     for (role, step, buffers, polls) in cases() {

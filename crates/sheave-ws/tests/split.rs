@@ -6,7 +6,7 @@ mod support;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use sheave_ws::io::{Receiver, Sender};
+use sheave_ws::io::{ReadHalf, Receiver, Sender, Transport, WriteHalf};
 use sheave_ws::{CloseCode, Config, Error, Role, Timeout};
 use support::{Got, Peer, Script, bounded, frame, no_time, polled, scripted, wire};
 
@@ -128,6 +128,41 @@ async fn a_waiting_receiver_goes_on_with_what_a_dropped_send_left() {
         assert_eq!(opcodes(&peer.frames()), [1], "nobody uses the sender, the peer says nothing");
         drop((sender, receiving));
     }
+}
+
+#[tokio::test]
+async fn a_waiting_receiver_goes_on_with_what_a_dropped_fragment_left() {
+    for role in ROLES {
+        let (mut sender, mut receiver, peer) = halves(role, &no_time().high_water_mark(1));
+        let receiving = tokio::spawn(async move { receiver.recv().await });
+        settle().await;
+        peer.take(10);
+        // The first is half written, the second is queued, the third finds no room.
+        sender.feed_fragment("x".repeat(40), false).await.unwrap();
+        sender.feed_fragment("y".repeat(40), false).await.unwrap();
+        assert!(polled(2, sender.feed_fragment("z".repeat(40), true)).await.is_none());
+        peer.take_all();
+        settle().await;
+        assert_eq!(opcodes(&peer.frames()), [1], "nobody uses the sender, the peer says nothing");
+        bounded(sender.flush()).await.unwrap();
+        assert_eq!(opcodes(&peer.frames()), [1, 0]);
+        drop((sender, receiving));
+    }
+}
+
+/// `tokio::io::split` puts both directions behind one mutex; sockets do without.
+#[tokio::test]
+async fn sockets_are_split_without_a_lock() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tcp = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    assert!(matches!(Transport::split(tcp), (ReadHalf::Tcp(_), WriteHalf::Tcp(_))));
+    #[cfg(unix)]
+    {
+        let (unix, _peer) = tokio::net::UnixStream::pair().unwrap();
+        assert!(matches!(Transport::split(unix), (ReadHalf::Unix(_), WriteHalf::Unix(_))));
+    }
+    let (duplex, _peer) = tokio::io::duplex(1);
+    assert!(matches!(Transport::split(duplex), (ReadHalf::Shared(_), WriteHalf::Shared(_))));
 }
 
 #[tokio::test]

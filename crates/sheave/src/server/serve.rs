@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
 
 use super::connection;
 use super::limit::PerIp;
@@ -90,12 +91,13 @@ where
             };
             let place = tracker.admit(&settings, peer, slot.map(|slot| (slot, counted)));
             let handler = Arc::clone(&handler);
-            tasks.spawn(async move {
+            let connection = async move {
                 let result = connection::serve(plain, place, &*handler).await;
                 if let Err(error) = result {
-                    tracing::debug!(?peer, %error, "connection ended");
+                    tracing::debug!(%error, "connection ended");
                 }
-            });
+            };
+            tasks.spawn(connection.instrument(tracing::debug_span!("connection", peer = ?peer.0)));
         }
         drop(listener);
         tracker.shut_down();
