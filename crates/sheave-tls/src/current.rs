@@ -40,7 +40,7 @@ impl StoresServerSessions for Current {
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        StoresServerSessions::get(&*Current::get(self), key)
+        StoresServerSessions::get(&*Self::get(self), key)
     }
 
     fn take(&self, key: &[u8]) -> Option<Vec<u8>> {

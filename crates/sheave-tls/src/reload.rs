@@ -12,7 +12,8 @@ use crate::{Error, name};
 /// [`ServerConfig::reloader`](crate::ServerConfig::reloader); cloning is cheap.
 ///
 /// Handshakes that begin afterwards see the new certificate and resume no session that began with the old one;
-/// handshakes that are under way end with the old one, and connections that exist go on untouched. If anything is wrong with what is new, the error says so and **nothing** changes.
+/// handshakes that are under way end with the old one, and connections that exist go on untouched. If anything
+/// is wrong with what is new, the error says so and **nothing** changes.
 #[derive(Clone)]
 pub struct CertificateReloader {
     shared: Arc<Shared>,

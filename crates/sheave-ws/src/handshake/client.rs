@@ -88,8 +88,8 @@ impl ClientRequest {
     ///
     /// [`HandshakeError::ReservedHeader`] for `Connection`, `Upgrade`, any `Sec-WebSocket-*` (see
     /// [`Self::subprotocol`]), headers that announce a body (`Content-Length`, `Transfer-Encoding`, `Trailer`,
-    /// `Expect`) and those of one connection (`TE`, `Keep-Alive`, `Proxy-Connection`, `HTTP2-Settings`); [`HandshakeError::InvalidHeader`] for a
-    /// second `Host`'s worth of hosts in one.
+    /// `Expect`) and those of one connection (`TE`, `Keep-Alive`, `Proxy-Connection`, `HTTP2-Settings`);
+    /// [`HandshakeError::InvalidHeader`] for a `Host` that is none.
     pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Result<Self, HandshakeError> {
         if is_reserved(&name) {
             return Err(HandshakeError::ReservedHeader(name));

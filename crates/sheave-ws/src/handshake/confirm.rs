@@ -30,7 +30,8 @@ pub enum ClientOutcome {
 /// A client that has sent its request and awaits the answer.
 ///
 /// Feed it with [`read`](Self::read) until there is an outcome, and tell it with [`read_eof`](Self::read_eof)
-/// when the connection ends before, or with [`read_cut`](Self::read_cut) that it broke. An error is final: close the connection.
+/// when the connection ends before, or with [`read_cut`](Self::read_cut) that it broke. An error is final: close
+/// the connection.
 pub struct ClientHandshake {
     accept: HeaderValue,
     subprotocols: Vec<String>,

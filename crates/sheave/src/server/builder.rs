@@ -101,7 +101,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Serves with TLS alone; pages of the same origin are then those that came by `https`. Its ALPN protocols are replaced by `http/1.1`. Default: without TLS.
+    /// Serves with TLS alone; pages of the same origin are then those that came by `https`. Its ALPN
+    /// protocols are replaced by `http/1.1`. Default: without TLS.
     pub fn tls(mut self, tls: tls::ServerConfig) -> Self {
         self.settings.tls = Some(tls);
         self
