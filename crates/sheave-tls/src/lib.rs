@@ -3,18 +3,18 @@
 
 mod alpn;
 mod client;
+mod current;
 #[cfg(feature = "dev-certificates")]
 mod dev;
 mod error;
+mod generation;
 mod identity;
 mod name;
 mod pem;
 mod provider;
 mod reload;
-mod resolver;
 mod roots;
 mod server;
-mod sessions;
 mod stream;
 mod verifier;
 

@@ -3,16 +3,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::crypto::CryptoProvider;
 
+use crate::current::Current;
+use crate::generation::{Generation, Table};
 use crate::identity::Identity;
-use crate::resolver::{Resolver, Table};
-use crate::sessions::Sessions;
 use crate::{Error, name};
 
 /// Exchanges the certificates of a running server. From
 /// [`ServerConfig::reloader`](crate::ServerConfig::reloader); cloning is cheap.
 ///
-/// Handshakes that begin afterwards see the new certificate and do not resume sessions from before; connections
-/// that exist go on untouched. If anything is wrong with what is new, the error says so and **nothing** changes.
+/// Handshakes that begin afterwards see the new certificate and resume no session that began with the old one;
+/// handshakes that are under way end with the old one, and connections that exist go on untouched. If anything
+/// is wrong with what is new, the error says so and **nothing** changes.
 #[derive(Clone)]
 pub struct CertificateReloader {
     shared: Arc<Shared>,
@@ -23,12 +24,9 @@ impl CertificateReloader {
         if slots.is_empty() {
             return Err(Error::NoCertificate);
         }
-        let resolver = Arc::new(Resolver::new(load(&slots, &provider)?));
+        let current = Arc::new(Current::new(load(&slots, &provider)?));
         let files = slots.into_iter().filter(|(_, identity)| identity.is_files()).collect();
-        let sessions = Arc::new(Sessions::new());
-        Ok(Self {
-            shared: Arc::new(Shared { resolver, sessions, provider, files, reloading: Mutex::new(()) }),
-        })
+        Ok(Self { shared: Arc::new(Shared { current, provider, files, reloading: Mutex::new(()) }) })
     }
 
     /// Replaces the default certificate; or adds one, if there was none.
@@ -74,17 +72,16 @@ impl CertificateReloader {
     fn replace(&self, slots: &[Slot]) -> Result<(), Error> {
         // Held while reading, too: whoever reads last also stores last.
         let _one_at_a_time = self.shared.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.resolver.replace(load(slots, &self.shared.provider)?);
-        self.shared.sessions.forget_all();
+        self.shared.current.replace(load(slots, &self.shared.provider)?);
         Ok(())
     }
 
-    pub(crate) fn resolver(&self) -> Arc<Resolver> {
-        Arc::clone(&self.shared.resolver)
+    pub(crate) fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.shared.current)
     }
 
-    pub(crate) fn sessions(&self) -> Arc<Sessions> {
-        Arc::clone(&self.shared.sessions)
+    pub(crate) fn generation(&self) -> Arc<Generation> {
+        self.shared.current.get()
     }
 }
 
@@ -98,8 +95,7 @@ impl fmt::Debug for CertificateReloader {
 pub(crate) type Slot = (Option<String>, Identity);
 
 struct Shared {
-    resolver: Arc<Resolver>,
-    sessions: Arc<Sessions>,
+    current: Arc<Current>,
     provider: Arc<CryptoProvider>,
     files: Vec<Slot>,
     reloading: Mutex<()>,

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
@@ -8,6 +8,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
+use crate::generation::Generation;
 use crate::identity::Identity;
 use crate::reload::Slot;
 use crate::roots::Roots;
@@ -21,7 +22,11 @@ use crate::{CertificateReloader, Error, ServerStream, alpn, default_provider, na
 pub struct ServerConfig {
     inner: Arc<rustls::ServerConfig>,
     reloader: Option<CertificateReloader>,
+    /// `inner` with the certificates of the newest handshake.
+    settled: Arc<Mutex<Option<Settled>>>,
 }
+
+type Settled = (Arc<Generation>, Arc<rustls::ServerConfig>);
 
 impl ServerConfig {
     /// A builder with no certificate yet; with nothing else set, clients need none and no ALPN protocol is chosen.
@@ -35,8 +40,8 @@ impl ServerConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Handshake`] if either side refuses the other or the client does not speak TLS; [`Error::Io`] if
-    /// the transport fails or ends too early.
+    /// [`Error::InvalidAlpn`] before anything is read; [`Error::Handshake`] if either side refuses the other or the
+    /// client does not speak TLS; [`Error::Io`] if the transport fails or ends too early.
     ///
     /// # Cancel safety
     ///
@@ -45,7 +50,27 @@ impl ServerConfig {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        TlsAcceptor::from(Arc::clone(&self.inner)).accept(io).await.map_err(Error::from_handshake)
+        alpn::check(&self.inner.alpn_protocols)?;
+        TlsAcceptor::from(self.settled()).accept(io).await.map_err(Error::from_handshake)
+    }
+
+    /// The configuration for one handshake, whose certificates and sessions stay as they are: a handshake that saw
+    /// an old certificate does not leave its session to those that see the new one.
+    fn settled(&self) -> Arc<rustls::ServerConfig> {
+        let Some(reloader) = &self.reloader else { return Arc::clone(&self.inner) };
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = reloader.generation();
+        if let Some((known, config)) = &*settled
+            && Arc::ptr_eq(known, &generation)
+        {
+            return Arc::clone(config);
+        }
+        let mut config = (*self.inner).clone();
+        config.cert_resolver = Arc::clone(&generation) as _;
+        config.session_storage = Arc::clone(&generation) as _;
+        let config = Arc::new(config);
+        *settled = Some((generation, Arc::clone(&config)));
+        config
     }
 
     /// The handle that exchanges certificates while the server runs. `None` if this was made from a
@@ -57,12 +82,13 @@ impl ServerConfig {
 
     /// The same configuration speaking `protocols` instead, most wanted first; with none, ALPN is not answered.
     ///
-    /// Certificates, the reloader and sessions are shared with `self`.
+    /// Certificates, the reloader and sessions are shared with `self`. A name that ALPN cannot carry is reported by
+    /// [`accept`](Self::accept).
     #[must_use]
     pub fn with_alpn(&self, protocols: &[&[u8]]) -> Self {
         let mut config = (*self.inner).clone();
         config.alpn_protocols = alpn::owned(protocols.iter().copied());
-        Self { inner: Arc::new(config), reloader: self.reloader.clone() }
+        Self { inner: Arc::new(config), reloader: self.reloader.clone(), settled: Arc::default() }
     }
 
     /// The ALPN protocols to choose from, most wanted first.
@@ -71,7 +97,8 @@ impl ServerConfig {
         &self.inner.alpn_protocols
     }
 
-    /// The rustls configuration inside.
+    /// The rustls configuration inside. Its certificates are always the newest; only [`accept`](Self::accept) also
+    /// keeps a handshake that a reload overtakes from leaving a session to later ones.
     #[must_use]
     pub fn rustls(&self) -> &Arc<rustls::ServerConfig> {
         &self.inner
@@ -80,7 +107,7 @@ impl ServerConfig {
 
 impl From<Arc<rustls::ServerConfig>> for ServerConfig {
     fn from(inner: Arc<rustls::ServerConfig>) -> Self {
-        Self { inner, reloader: None }
+        Self { inner, reloader: None, settled: Arc::default() }
     }
 }
 
@@ -233,9 +260,9 @@ impl ServerConfigBuilder {
         } else {
             builder.with_no_client_auth()
         };
-        let mut config = builder.with_cert_resolver(reloader.resolver());
-        config.session_storage = reloader.sessions();
+        let mut config = builder.with_cert_resolver(reloader.current());
+        config.session_storage = reloader.current();
         config.alpn_protocols = self.alpn;
-        Ok(ServerConfig { inner: Arc::new(config), reloader: Some(reloader) })
+        Ok(ServerConfig { inner: Arc::new(config), reloader: Some(reloader), settled: Arc::default() })
     }
 }

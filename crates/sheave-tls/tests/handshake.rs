@@ -140,6 +140,9 @@ async fn other_protocols_for_one_connection() {
     let (io, _peer) = tokio::io::duplex(1024);
     let error = client.with_alpn(&[b""]).connect("localhost", io).await.unwrap_err();
     assert!(matches!(error, Error::InvalidAlpn(_)));
+    let (io, _peer) = tokio::io::duplex(1024);
+    let error = server.with_alpn(&[b"http/1.1", &[b'a'; 256]]).accept(io).await.unwrap_err();
+    assert!(matches!(error, Error::InvalidAlpn(_)));
 }
 
 #[tokio::test]

@@ -4,8 +4,10 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::task::Poll;
 
-use common::{connected, der, exchange, handshake, handshake_error, localhost};
+use common::{bounded, connected, der, exchange, handshake, handshake_error, localhost, rustls};
+use rustls::{HandshakeKind, SupportedProtocolVersion};
 use sheave_tls::{CertificateReloader, ClientConfig, DevCertificate, Error, ServerConfig, peer_certificates};
 
 fn trusting(certificates: &[&DevCertificate]) -> ClientConfig {
@@ -40,6 +42,52 @@ async fn new_handshakes_see_the_new_certificate() {
     assert_presents(&other_alpn, &client, "localhost", &new).await;
     exchange(&mut near, &mut far).await;
     assert_eq!(peer_certificates(&near), Some(&[der(old.chain_pem())][..]));
+}
+
+#[tokio::test]
+async fn a_handshake_that_a_reload_overtakes_leaves_no_session() {
+    use rustls::version::{TLS12, TLS13};
+    for version in [&TLS12, &TLS13] {
+        let (old, new) = (localhost(), localhost());
+        let client = speaking(version, &[&old, &new]);
+        let server = old.server_config_builder().build().unwrap();
+
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let mut connecting = Box::pin(client.connect("localhost", near));
+        let accepting = tokio::spawn({
+            let server = server.clone();
+            async move { server.accept(far).await }
+        });
+        // The client's first flight, and the server's answer with its certificate.
+        let polled = std::future::poll_fn(|cx| Poll::Ready(connecting.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        server.reloader().unwrap().replace_pem(new.chain_pem(), new.key_pem()).unwrap();
+
+        let mut near = bounded(connecting).await.unwrap();
+        let mut far = bounded(accepting).await.unwrap().unwrap();
+        exchange(&mut near, &mut far).await;
+        assert_eq!(peer_certificates(&near), Some(&[der(old.chain_pem())][..]), "{version:?}");
+        for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            let (mut near, mut far) = connected(&client, "localhost", &server).await;
+            exchange(&mut near, &mut far).await;
+            assert_eq!(peer_certificates(&near), Some(&[der(new.chain_pem())][..]), "{version:?}");
+            assert_eq!(near.get_ref().1.handshake_kind(), Some(kind), "{version:?}");
+        }
+    }
+}
+
+/// A client of one version of TLS only.
+fn speaking(version: &'static SupportedProtocolVersion, certificates: &[&DevCertificate]) -> ClientConfig {
+    let mut roots = rustls::RootCertStore::empty();
+    for dev in certificates {
+        roots.add(der(dev.ca_pem())).unwrap();
+    }
+    let builder = rustls::ClientConfig::builder_with_provider(sheave_tls::default_provider());
+    let builder = builder.with_protocol_versions(&[version]).unwrap();
+    builder.with_root_certificates(roots).with_no_client_auth().into()
 }
 
 #[tokio::test]

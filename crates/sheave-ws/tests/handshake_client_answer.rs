@@ -179,6 +179,16 @@ fn a_rejection_has_status_headers_and_body() {
             true,
             "!",
         ),
+        // Where the body ends is not to be told; what the server said is.
+        (
+            "two framings",
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\nnope",
+            "",
+            true,
+            "nope",
+        ),
+        ("no length", "HTTP/1.1 403 Forbidden\r\nContent-Length: x\r\n\r\nnope", "", true, "nope"),
+        ("a coding", "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: gzip\r\n\r\nnope", "", true, "nope"),
     ];
     for (name, bytes, expected, cut, left) in cases {
         match answer(&client("ws://a"), &[], bytes.as_bytes(), true).expect(name) {
@@ -187,10 +197,32 @@ fn a_rejection_has_status_headers_and_body() {
                 assert_eq!(body, expected, "{name}");
                 assert_eq!(truncated, *cut, "{name}");
                 assert_eq!(rest, left.as_bytes(), "{name}");
-                assert!(headers.len() <= 1, "{name}");
+                assert!(headers.len() <= 2, "{name}");
             }
             other => panic!("{name}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_rejection_that_is_cut_is_truncated() {
+    let cases = [
+        ("HTTP/1.1 403 Forbidden\r\n\r\nnope", Ok("nope")),
+        ("HTTP/1.1 403 Forbidden\r\n\r\n", Ok("")),
+        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\nnope", Ok("nope")),
+        ("HTTP/1.1 403 Forbidden\r\n", Err(HandshakeError::ClosedEarly)),
+        ("", Err(HandshakeError::ClosedEarly)),
+    ];
+    for (bytes, expected) in cases {
+        let (mut handshake, _) = start(&client("ws://a"), &[]);
+        let found = handshake.read_cut(&mut BytesMut::from(bytes)).map(|outcome| match outcome {
+            ClientOutcome::Rejected(rejection) => {
+                assert!(rejection.is_truncated(), "{bytes}");
+                String::from_utf8(rejection.body().to_vec()).unwrap()
+            }
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found, expected.map(str::to_owned), "{bytes}");
     }
 }
 
@@ -237,6 +269,11 @@ fn a_redirect_says_where_to() {
     };
     assert_eq!(location(302, "Location: wss://b/c\r\n").as_deref(), Some("wss://b/c"));
     assert_eq!(location(307, "").as_deref(), None);
+    for (status, leads) in
+        [(300, false), (301, true), (303, true), (304, false), (305, false), (307, true), (308, true)]
+    {
+        assert_eq!(location(status, "Location: /c\r\n").is_some(), leads, "{status}");
+    }
     assert_eq!(location(403, "Location: /c\r\n").as_deref(), None);
 }
 
@@ -264,13 +301,13 @@ fn the_connection_ends_early() {
 #[test]
 fn malformed_answers_fail() {
     use HandshakeError as E;
-    let both = "HTTP/1.1 403 No\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
     let headers = format!("HTTP/1.1 101 Yes\r\n{}\r\n", "A: b\r\n".repeat(101));
     let long = format!("HTTP/1.1 101 {}", "a".repeat(70_000));
+    let old = String::from_utf8(accepted("")).unwrap().replace("HTTP/1.1", "HTTP/1.0");
     let cases = [
         ("not HTTP", "SSH-2.0-OpenSSH_9.9\r\n\r\n", E::MalformedHead("HTTP version")),
         ("HTTP/2", "HTTP/2.0 101 Yes\r\n\r\n", E::UnsupportedHttpVersion),
-        ("two framings", both, E::MalformedBody("both Transfer-Encoding and Content-Length")),
+        ("HTTP/1.0", &old, E::MalformedHead("101 answer in HTTP/1.0")),
         ("too many headers", &headers, E::TooManyHeaders { limit: 100 }),
     ];
     for (name, bytes, expected) in cases {

@@ -88,6 +88,8 @@ fn uris_that_name_no_websocket() {
         "ws://a b",
         "ws://a/#fragment",
         "ws://[::1",
+        "ws://[zzz]/",
+        "ws://%zz/",
         "ws://user@",
         "ws://a@b@c:x",
         "ws://us%3Aer:password@a",
@@ -120,6 +122,15 @@ fn userinfo_becomes_basic_authorization() {
     assert_eq!(line(&own).unwrap(), "Authorization: Bearer token");
     let debug = format!("{:?}", client("ws://user:password@a/"));
     assert!(!debug.contains("password") && !debug.contains("dXNl"), "{debug}");
+    for name in ["authorization", "cookie", "proxy-authorization"] {
+        let debug = format!("{:?}", with(client("ws://a/"), name, "secret").unwrap());
+        assert!(!debug.contains("secret"), "{debug}");
+    }
+    // A redirect's userinfo does not stand in for what the caller set.
+    let redirected = own.redirected("ws://other:word@b/").unwrap();
+    assert_eq!(line(&redirected).unwrap(), "Authorization: Bearer token");
+    let redirected = client("ws://a/").redirected("ws://user@b/").unwrap();
+    assert_eq!(line(&redirected).unwrap(), "Authorization: Basic dXNlcjo=");
 }
 
 #[test]
@@ -135,6 +146,10 @@ fn headers_of_the_handshake_are_not_overridden() {
         "content-length",
         "transfer-encoding",
         "expect",
+        "te",
+        "keep-alive",
+        "proxy-connection",
+        "http2-settings",
     ];
     for name in reserved {
         let error = with(client("ws://a"), name, "1").unwrap_err();

@@ -30,6 +30,7 @@ fn requests_that_are_taken() {
         ("absolute-form", b"GET http://a/b HTTP/1.1\r\n\r\n", "http://a/b", Version::HTTP_11),
         ("authority-form", b"CONNECT a:443 HTTP/1.1\r\n\r\n", "a:443", Version::HTTP_11),
         ("asterisk-form", b"OPTIONS * HTTP/1.1\r\n\r\n", "*", Version::HTTP_11),
+        ("absolute-form, wss", b"GET wss://a:1/b?c HTTP/1.1\r\n\r\n", "wss://a:1/b?c", Version::HTTP_11),
         ("two slashes", b"GET //a/b HTTP/1.1\r\n\r\n", "//a/b", Version::HTTP_11),
         ("obs-text", b"GET / HTTP/1.1\r\nX: \xff\xe9\r\n\r\n", "/", Version::HTTP_11),
         ("a method of one's own", b"BREW / HTTP/1.1\r\n\r\n", "/", Version::HTTP_11),
@@ -59,6 +60,15 @@ fn requests_that_are_refused() {
         ("empty name", b"GET / HTTP/1.1\r\n: a\r\n\r\n", 400),
         ("separator in a name", b"GET / HTTP/1.1\r\nA(b): c\r\n\r\n", 400),
         ("fragment, §3.2", b"GET /a#b HTTP/1.1\r\n\r\n", 400),
+        ("a host for a path, §3.2.3", b"GET evil.com HTTP/1.1\r\n\r\n", 400),
+        ("authority-form of GET", b"GET evil.com:80 HTTP/1.1\r\n\r\n", 400),
+        ("another scheme", b"GET ftp://a/b HTTP/1.1\r\n\r\n", 400),
+        ("userinfo, RFC 9110 §4.2.4", b"GET http://a@b/c HTTP/1.1\r\n\r\n", 400),
+        ("asterisk-form of GET, §3.2.4", b"GET * HTTP/1.1\r\n\r\n", 400),
+        ("origin-form of CONNECT, §3.2.3", b"CONNECT /a HTTP/1.1\r\n\r\n", 400),
+        ("absolute-form of CONNECT", b"CONNECT http://a/ HTTP/1.1\r\n\r\n", 400),
+        ("CONNECT without a port", b"CONNECT a HTTP/1.1\r\n\r\n", 400),
+        ("CONNECT with userinfo", b"CONNECT a@b:443 HTTP/1.1\r\n\r\n", 400),
         ("two targets", b"GET / / HTTP/1.1\r\n\r\n", 400),
         ("no target", b"GET HTTP/1.1\r\n\r\n", 400),
         ("a response", b"HTTP/1.1 200 OK\r\n\r\n", 400),
@@ -128,6 +138,19 @@ fn header_parsing_is_linear() {
         assert!(found.is_some());
         assert_eq!(reader.bytes_scanned(), bytes.len() as u64, "in steps of {step}");
     }
+}
+
+#[test]
+fn credentials_do_not_show() {
+    let lines =
+        "Authorization: secret\r\nCookie: secret\r\nProxy-Authorization: secret\r\nSet-Cookie: secret\r\n";
+    let request = format!("GET / HTTP/1.1\r\n{lines}\r\n");
+    let (request, _) = read_request(request.as_bytes(), &HeadLimits::default()).unwrap().unwrap();
+    let (response, _) = read_response(format!("HTTP/1.1 200 OK\r\n{lines}\r\n").as_bytes()).unwrap().unwrap();
+    for debug in [format!("{request:?}"), format!("{response:?}")] {
+        assert!(!debug.contains("secret"), "{debug}");
+    }
+    assert_eq!(request.headers()["cookie"], "secret");
 }
 
 #[test]

@@ -121,6 +121,47 @@ async fn a_rejection_carries_status_headers_and_body() {
     bounded(serving).await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_rejection_that_breaks_off_is_a_rejection_nevertheless() {
+    use std::io::ErrorKind::{ConnectionReset, UnexpectedEof};
+    let open = "HTTP/1.1 403 No\r\n\r\nnope";
+    let long = "HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nnope";
+    for answer in [open, long] {
+        // Nothing more comes until the time is up, or the connection breaks.
+        for broken in [None, Some(ConnectionReset), Some(UnexpectedEof)] {
+            for writes_fail in [false, true] {
+                let (script, peer) = Script::new();
+                peer.send(answer);
+                if let Some(kind) = broken {
+                    peer.fail_reads(kind);
+                }
+                if writes_fail {
+                    peer.fail_writes(ConnectionReset);
+                }
+                let error = bounded(connect("ws://h/", script)).await.unwrap_err();
+                let Error::Rejected(rejection) = error else { panic!("{broken:?}: {error}") };
+                assert_eq!((rejection.status().as_u16(), &rejection.body()[..]), (403, &b"nope"[..]));
+                assert!(rejection.is_truncated(), "{broken:?}");
+            }
+        }
+    }
+    // An end in order is that of the body, whether or not the request was taken.
+    let (script, peer) = Script::new();
+    peer.send(open);
+    peer.end();
+    peer.fail_writes(ConnectionReset);
+    let error = bounded(connect("ws://h/", script)).await.unwrap_err();
+    assert!(matches!(&error, Error::Rejected(rejection) if !rejection.is_truncated()), "{error:?}");
+    // Without an answer, it is the transport's failure.
+    for said in ["", "HTTP/1.1 403 N"] {
+        let (script, peer) = Script::new();
+        peer.send(said);
+        peer.fail_reads(ConnectionReset);
+        let error = bounded(connect("ws://h/", script)).await.unwrap_err();
+        assert!(matches!(&error, Error::Io(io) if io.kind() == ConnectionReset), "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn refused_requests_get_their_answer() {
     let long = format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "x".repeat(100_000));

@@ -17,6 +17,13 @@ fn same_origin() {
         ("http://example.org", "example.org:", true),
         ("http://localhost:3000", "localhost:3000", true),
         ("http://[::1]:3000", "[::1]:3000", true),
+        ("http://[v1.a:b]", "[v1.A:B]", true),
+        ("http://[zzz]", "[zzz]", false),
+        ("http://[v.a]", "[v.a]", false),
+        ("http://[::1::2]", "[::1::2]", false),
+        ("http://a%2db", "a%2Db", true),
+        ("http://%zz", "%zz", false),
+        ("http://a%2", "a%2", false),
         ("http://[2001:DB8::1]", "[2001:db8::1]", true),
         ("ws://example.org", "example.org", true), // sent by some clients that are no browsers
         ("http://example.org", "example.org:443", false),
@@ -57,6 +64,7 @@ fn allowed_origins() {
         "http://localhost:3000",
         "https://*.example.net",
         "chrome-extension://abcdef",
+        "https://copied.example/",
     ]);
     let cases = [
         ("https://example.org", true),
@@ -74,6 +82,8 @@ fn allowed_origins() {
         ("http://a.example.net", false),
         ("chrome-extension://abcdef", true),
         ("chrome-extension://abcde", false),
+        ("https://copied.example", true),
+        ("https://copied.example/", false),
         ("null", false),
         ("https://own.host", false), // the request's own host is not implied
     ];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use handshake_support::{ACCEPT, KEY, MadeUp, header, headers, list, read_request};
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, StatusCode};
 use sheave_ws::extension::{Extension, ExtensionOffer, ReservedBits};
 use sheave_ws::handshake::{
     Agreed, HandshakeError, HeadLimits, Offer, OriginPolicy, Refusal, ServerHandshake, Upgrade, accept_key,
@@ -140,6 +140,14 @@ fn every_refusal_has_its_status_and_a_body() {
         ("no token", protocol, "Sec-WebSocket-Protocol: chat, super chat", 400),
         ("a subprotocol twice", protocol, "Sec-WebSocket-Protocol: chat, chat", 400),
         ("no subprotocol", protocol, "Sec-WebSocket-Protocol:", 400),
+        // What follows would be taken for frames.
+        ("a body", key, &format!("{key}\r\nContent-Length: 5"), 400),
+        ("chunks", key, &format!("{key}\r\nTransfer-Encoding: chunked"), 400),
+        ("a length that is none", key, &format!("{key}\r\nContent-Length: x"), 400),
+        ("two framings", key, &format!("{key}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked"), 400),
+        ("another coding", key, &format!("{key}\r\nTransfer-Encoding: gzip"), 501),
+        ("a host that is no IPv6 address", host, "Host: [zzz]", 400),
+        ("a percent sign alone", host, "Host: server%zz.example.com", 400),
     ];
     for (name, from, to, status) in cases {
         assert!(REQUEST.contains(from), "{name}");
@@ -241,6 +249,10 @@ fn extra_headers_are_added_but_overwrite_nothing() {
         "sec-websocket-version",
         "content-length",
         "transfer-encoding",
+        "te",
+        "keep-alive",
+        "proxy-connection",
+        "http2-settings",
     ];
     for name in reserved {
         let error = upgrade.accept(None, &[], headers(&[(name, "1")])).unwrap_err();
@@ -300,6 +312,64 @@ fn origin_is_checked_by_default() {
     assert!(any.check(&parse(&foreign)).is_ok());
     let without = REQUEST.replace("Origin: http://server.example.com\r\n", "");
     assert!(check(&without).is_ok());
+}
+
+#[test]
+fn an_empty_body_is_none() {
+    check(&with_line("Content-Length: 0")).unwrap();
+}
+
+#[test]
+fn a_plain_page_is_foreign_to_a_server_with_tls() {
+    // the page's origin, the host, whether by TLS; the status
+    let cases = [
+        ("http://a", "a", None, true),
+        ("https://a", "a", None, true),
+        ("https://a", "a", Some(true), true),
+        ("https://a", "a:443", Some(true), true),
+        ("https://a:443", "a", Some(true), true),
+        ("https://a:8443", "a:8443", Some(true), true),
+        ("http://a", "a", Some(true), false),
+        ("http://a:443", "a", Some(true), false),
+        ("http://a:8443", "a:8443", Some(true), false),
+        ("https://a:80", "a", Some(true), false),
+        ("http://a", "a", Some(false), true),
+        ("https://a", "a", Some(false), false),
+    ];
+    for (origin, host, secure, accepted) in cases {
+        let request = REQUEST
+            .replace("Host: server.example.com", &format!("Host: {host}"))
+            .replace("Origin: http://server.example.com", &format!("Origin: {origin}"));
+        let handshake = ServerHandshake::default();
+        let handshake = secure.map_or(handshake.clone(), |secure| handshake.secure(secure));
+        let found = handshake.check(&parse(&request)).map(drop).map_err(|refusal| refusal.status().as_u16());
+        assert_eq!(found, if accepted { Ok(()) } else { Err(403) }, "{origin} to {host}, {secure:?}");
+    }
+    // A list says of each origin what its scheme is.
+    let listed = ServerHandshake::default().origin(OriginPolicy::allowed(["http://server.example.com"]));
+    assert!(listed.secure(true).check(&parse(REQUEST)).is_ok());
+}
+
+#[test]
+fn a_refusal_that_cannot_have_content_has_none() {
+    for status in [100, 204, 304] {
+        let mut out = BytesMut::new();
+        Refusal::new(StatusCode::from_u16(status).unwrap(), "x").encode(&mut out);
+        let text = String::from_utf8(out.to_vec()).unwrap();
+        assert!(text.ends_with("\r\n\r\n") && !text.contains("Content-"), "{text}");
+    }
+}
+
+#[test]
+fn the_framing_of_a_refusal_is_its_own() {
+    let refusal = Refusal::new(StatusCode::FORBIDDEN, "reason");
+    let refusal = [("content-length", "0"), ("transfer-encoding", "chunked"), ("x-more", "1")]
+        .into_iter()
+        .map(|(name, value)| header(name, value))
+        .fold(refusal, |refusal, (name, value)| refusal.header(name, value));
+    has_a_body(&refusal, "reason");
+    assert!(!refusal.response().headers().contains_key("transfer-encoding"));
+    assert_eq!(refusal.response().headers()["x-more"], "1");
 }
 
 #[test]

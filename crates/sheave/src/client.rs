@@ -168,7 +168,13 @@ impl ConnectRequest {
         self.with(|request| request.subprotocol(name.as_ref()))
     }
 
-    /// Adds a header.
+    /// Adds a header; several of one name are all sent, but `Host`, `Origin` and `Authorization` replace what was
+    /// there.
+    ///
+    /// Refused, when it comes to [`connect`](Self::connect), with [`HandshakeError::ReservedHeader`]:
+    /// `Connection`, `Upgrade`, any `Sec-WebSocket-*` (see [`subprotocol`](Self::subprotocol)),
+    /// `Content-Length`, `Transfer-Encoding`, `Trailer`, `Expect`, `TE`, `Keep-Alive`, `Proxy-Connection` and
+    /// `HTTP2-Settings`; with [`HandshakeError::InvalidHeader`] what no header can hold.
     pub fn header<N, V>(self, name: N, value: V) -> Self
     where
         N: TryInto<HeaderName>,

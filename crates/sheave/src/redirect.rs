@@ -1,7 +1,7 @@
 //! Following a redirect (RFC 9110 §15.4, RFC 3986 §5.2).
 
 use http::Uri;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 
 use crate::error::Error;
 use crate::ws::handshake::{ClientRequest, Rejection};
@@ -18,7 +18,9 @@ pub(crate) fn follow(request: &ClientRequest, rejection: Rejection) -> Result<Cl
     }
     if !is_same_origin(request, &next) {
         // RFC 9110 §15.4: credentials are not for another origin.
-        next = next.without_header(&AUTHORIZATION).without_header(&COOKIE);
+        for credentials in [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE] {
+            next = next.without_header(&credentials);
+        }
     }
     Ok(next)
 }

@@ -87,6 +87,23 @@ async fn credentials() {
 }
 
 #[tokio::test]
+async fn credentials_for_a_proxy() {
+    let tell = |request: Request| async move {
+        let known = request.headers().contains_key("proxy-authorization");
+        let mut ws = request.accept().await?;
+        Ok(ws.send(known.to_string()).await?)
+    };
+    let (first, second) = (server().await, start(|builder| builder, tell).await);
+    for (url, known) in [(second.url("/"), "true"), (first.url(&format!("/?{}", second.url("/"))), "false")] {
+        let client = following(1);
+        let request = client.request(url).header("proxy-authorization", "me");
+        assert_eq!(told(soon(request.connect()).await.unwrap()).await, known);
+    }
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test]
 async fn loops_are_bounded() {
     let server = start(
         |builder| builder,

@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 use sheave::ws::handshake::HandshakeError;
 use sheave::{Client, Error, OriginPolicy, Request, ServerBuilder, ws};
 use support::raw::{Raw, Reply, upgrade};
-use support::{detached, echo, soon, start};
+use support::{certificate, detached, echo, soon, start};
 
 #[tokio::test]
 async fn subprotocols_of_the_server() {
@@ -184,6 +184,21 @@ async fn origins() {
     }
 }
 
+/// A page that came in plain text is none of a server's own that speaks TLS.
+#[tokio::test]
+async fn the_scheme_of_an_origin() {
+    let (tls, client) = certificate();
+    let server = start(|builder| builder.tls(tls), echo).await;
+    for (scheme, status) in [("https", None), ("http", Some(403))] {
+        let origin = format!("{scheme}://{}", server.address);
+        let opened =
+            soon(client.request(format!("wss://{}/", server.address)).origin(&origin).connect()).await;
+        let found = opened.map(drop).map_err(|error| error.rejection().unwrap().status().as_u16());
+        assert_eq!(found.err(), status, "{origin}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn requests_that_are_not_in_order() {
     let good = upgrade("");
@@ -202,6 +217,10 @@ async fn requests_that_are_not_in_order() {
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZXh4", 400),
         ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 400),
         ("Host: example.org\r\n", "", 400),
+        ("GET / ", "GET example.org ", 400),
+        ("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\nhello", 400),
+        ("\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        ("\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n", 101),
         ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: a, a\r\n\r\n", 400),
         ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: a b\r\n\r\n", 400),
         ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: ;\r\n\r\n", 400),

@@ -1,5 +1,7 @@
 //! Hosts and ports, as in `Host`, `:authority`, URIs and origins (RFC 3986 §3.2).
 
+use std::net::Ipv6Addr;
+
 /// `host [ ":" port ]`, without userinfo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HostPort<'a> {
@@ -14,7 +16,7 @@ impl<'a> HostPort<'a> {
         let end = if text.starts_with('[') {
             let end = text.find(']')? + 1;
             let address = &text[1..end - 1];
-            if address.is_empty() || !address.bytes().all(is_ip_literal_byte) {
+            if address.parse::<Ipv6Addr>().is_err() && !is_future_address(address) {
                 return None;
             }
             end
@@ -22,7 +24,7 @@ impl<'a> HostPort<'a> {
             text.find(':').unwrap_or(text.len())
         };
         let (host, rest) = text.split_at(end);
-        if host.is_empty() || !(host.starts_with('[') || host.bytes().all(is_name_byte)) {
+        if host.is_empty() || !(host.starts_with('[') || is_name(host)) {
             return None;
         }
         let port = match rest.strip_prefix(':') {
@@ -46,10 +48,26 @@ pub(super) fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
+/// `reg-name` (RFC 3986 §3.2.2), which takes in IPv4 addresses.
+fn is_name(host: &str) -> bool {
+    let mut parts = host.split('%');
+    let is_rest = |part: &str| part.bytes().all(is_name_byte);
+    // RFC 3986 §2.1: two hexadecimal digits follow every percent sign
+    let is_encoded = |part: &str| {
+        part.len() >= 2 && part.bytes().take(2).all(|byte| byte.is_ascii_hexdigit()) && is_rest(part)
+    };
+    parts.next().is_some_and(is_rest) && parts.all(is_encoded)
 }
 
-fn is_ip_literal_byte(byte: u8) -> bool {
-    byte == b':' || is_name_byte(byte)
+/// `IPvFuture` (RFC 3986 §3.2.2): `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
+fn is_future_address(address: &str) -> bool {
+    let rest = address.strip_prefix(['v', 'V']).and_then(|rest| rest.split_once('.'));
+    rest.is_some_and(|(version, rest)| {
+        let is_hex = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex && !rest.is_empty() && rest.bytes().all(|byte| byte == b':' || is_name_byte(byte))
+    })
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }

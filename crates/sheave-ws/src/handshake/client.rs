@@ -17,8 +17,8 @@ use super::agreed::list_extensions;
 use super::authority::{HostPort, default_port};
 use super::encode::append;
 use super::{
-    Agreed, ClientHandshake, HandshakeError, HeadLimits, VERSION, encode_key, encode_request, is_reserved,
-    is_token,
+    Agreed, ClientHandshake, HandshakeError, HeadLimits, VERSION, encode_key, encode_request,
+    hide_credentials, is_reserved, is_token,
 };
 use crate::extension::{Extension, ExtensionOffer};
 
@@ -87,12 +87,14 @@ impl ClientRequest {
     /// # Errors
     ///
     /// [`HandshakeError::ReservedHeader`] for `Connection`, `Upgrade`, any `Sec-WebSocket-*` (see
-    /// [`Self::subprotocol`]), and headers that announce a body; [`HandshakeError::InvalidHeader`] for a
-    /// second `Host`'s worth of hosts in one.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Result<Self, HandshakeError> {
+    /// [`Self::subprotocol`]), headers that announce a body (`Content-Length`, `Transfer-Encoding`, `Trailer`,
+    /// `Expect`) and those of one connection (`TE`, `Keep-Alive`, `Proxy-Connection`, `HTTP2-Settings`);
+    /// [`HandshakeError::InvalidHeader`] for a `Host` that is none.
+    pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Result<Self, HandshakeError> {
         if is_reserved(&name) {
             return Err(HandshakeError::ReservedHeader(name));
         }
+        hide_credentials(&name, &mut value);
         if name == HOST {
             let valid = value.to_str().is_ok_and(|host| HostPort::parse(host).is_some());
             if !valid {
@@ -137,7 +139,8 @@ impl ClientRequest {
         self
     }
 
-    /// The same request for another URI, as after a redirect. A `Host` of the caller's own goes.
+    /// The same request for another URI, as after a redirect. A `Host` of the caller's own goes; an
+    /// `Authorization` stays, and stands above the userinfo of the URI.
     ///
     /// # Errors
     ///
@@ -146,7 +149,9 @@ impl ClientRequest {
         let next: Self = uri.parse()?;
         let (subprotocols, limits) = (self.subprotocols.clone(), self.limits.clone());
         let mut headers = self.headers.clone();
-        headers.extend(next.headers);
+        if !headers.contains_key(AUTHORIZATION) {
+            headers.extend(next.headers);
+        }
         Ok(Self { headers, subprotocols, limits, ..next })
     }
 

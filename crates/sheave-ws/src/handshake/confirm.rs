@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 use super::{
     Agreed, BodyLength, BodyPiece, BodyReader, HandshakeError, HeadLimits, HeadReader, Rejection, accept_key,
@@ -30,7 +30,8 @@ pub enum ClientOutcome {
 /// A client that has sent its request and awaits the answer.
 ///
 /// Feed it with [`read`](Self::read) until there is an outcome, and tell it with [`read_eof`](Self::read_eof)
-/// when the connection ends before. An error is final: close the connection.
+/// when the connection ends before, or with [`read_cut`](Self::read_cut) that it broke. An error is final: close
+/// the connection.
 pub struct ClientHandshake {
     accept: HeaderValue,
     subprotocols: Vec<String>,
@@ -90,19 +91,33 @@ impl ClientHandshake {
         outcome
     }
 
-    /// Tells that the connection has ended (or that the time is up), with what is left to read.
+    /// Tells that the connection has ended, with what is left to read.
     ///
     /// # Errors
     ///
     /// Those of [`read`](Self::read), and [`HandshakeError::ClosedEarly`] when there was no answer. An answer
     /// whose body was cut off is a [`Rejection`] that says so.
     pub fn read_eof(&mut self, input: &mut BytesMut) -> Result<ClientOutcome, HandshakeError> {
+        self.end(input, false)
+    }
+
+    /// Tells that no more is read, as the time is up or the connection broke, with what is left to read.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read_eof`](Self::read_eof). An answer whose body had no other end than that of the connection
+    /// counts as cut off, too.
+    pub fn read_cut(&mut self, input: &mut BytesMut) -> Result<ClientOutcome, HandshakeError> {
+        self.end(input, true)
+    }
+
+    fn end(&mut self, input: &mut BytesMut, cut: bool) -> Result<ClientOutcome, HandshakeError> {
         if let Some(outcome) = self.read(input)? {
             return Ok(outcome);
         }
         match std::mem::replace(&mut self.state, State::Finished) {
             State::Body(mut partial) => {
-                let truncated = partial.reader.read_eof().is_err();
+                let truncated = partial.reader.read_eof().is_err() || cut;
                 Ok(partial.finish(truncated))
             }
             State::Head | State::Finished => Err(HandshakeError::ClosedEarly),
@@ -128,7 +143,11 @@ impl ClientHandshake {
                 }
                 continue;
             }
-            let length = BodyLength::of_response(&response, &Method::GET)?;
+            let Ok(length) = BodyLength::of_response(&response, &Method::GET) else {
+                // The status says more than that the body is of no use.
+                let rejection = Rejection::new(response.map(|()| Bytes::new()), true);
+                return Ok(Some(ClientOutcome::Rejected(rejection)));
+            };
             self.state = State::Body(Box::new(PartialRejection {
                 head: response,
                 reader: BodyReader::new(length),
@@ -138,6 +157,10 @@ impl ClientHandshake {
     }
 
     fn confirm(&self, response: Response<()>) -> Result<ClientOutcome, HandshakeError> {
+        // RFC 9110 §15.2: HTTP/1.0 has no 1xx
+        if response.version() < Version::HTTP_11 {
+            return Err(HandshakeError::MalformedHead("101 answer in HTTP/1.0"));
+        }
         let headers = response.headers();
         // RFC 6455 §4.1, the server's response, item 2
         if !switches_to_websocket(headers) {

@@ -4,7 +4,8 @@ use bytes::{Buf as _, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use httparse::ParserConfig;
 
-use super::HandshakeError;
+use super::authority::{HostPort, default_port};
+use super::{HandshakeError, hide_credentials};
 
 /// How much of a head a peer may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +101,7 @@ impl HeadReader {
     /// How many bytes were looked at in search of the end of a head, over this reader's life.
     ///
     /// Each byte of a head is looked at once here, however it arrives, and once more when it is parsed.
+    #[doc(hidden)] // for the test of that
     pub fn bytes_scanned(&self) -> u64 {
         self.bytes_scanned
     }
@@ -191,13 +193,36 @@ fn parse_request(head: &[u8], lines: usize) -> Result<Request<()>, HandshakeErro
         .method
         .and_then(|method| Method::from_bytes(method.as_bytes()).ok())
         .ok_or(HandshakeError::MalformedHead("method"))?;
-    // RFC 9112 §3.2: a request target has no fragment; Uri would drop it without a word
-    let target = parsed.path.filter(|target| !target.contains('#'));
-    *request.uri_mut() = target
-        .and_then(|target| Uri::try_from(target).ok())
+    *request.uri_mut() = parsed
+        .path
+        .and_then(|target| request_target(request.method(), target))
         .ok_or(HandshakeError::MalformedHead("request target"))?;
     *request.headers_mut() = collect(parsed.headers)?;
     Ok(request)
+}
+
+/// The target, if it has one of the four forms and the method may have that one.
+fn request_target(method: &Method, target: &str) -> Option<Uri> {
+    // RFC 9112 §3.2: a request target has no fragment; Uri would drop it without a word
+    if target.contains('#') {
+        return None;
+    }
+    let uri = Uri::try_from(target).ok()?;
+    let fits = if *method == Method::CONNECT {
+        // RFC 9112 §3.2.3: host and port, and only for CONNECT
+        HostPort::parse(target).is_some_and(|target| target.port.is_some())
+    } else if target == "*" {
+        // RFC 9112 §3.2.4
+        *method == Method::OPTIONS
+    } else if target.starts_with('/') {
+        // RFC 9112 §3.2.1
+        true
+    } else {
+        // RFC 9112 §3.2.2; RFC 9110 §4.2.4: userinfo is an error
+        uri.scheme_str().and_then(default_port).is_some()
+            && uri.authority().is_some_and(|authority| HostPort::parse(authority.as_str()).is_some())
+    };
+    fits.then_some(uri)
 }
 
 fn parse_response(head: &[u8], lines: usize) -> Result<Response<()>, HandshakeError> {
@@ -231,7 +256,8 @@ fn collect(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, HandshakeError>
     for header in parsed {
         let name = HeaderName::from_bytes(header.name.as_bytes())
             .map_err(|_| HandshakeError::MalformedHead("header name"))?;
-        let value = header_value(header.value)?;
+        let mut value = header_value(header.value)?;
+        hide_credentials(&name, &mut value);
         headers.try_append(name, value).map_err(too_many)?;
     }
     Ok(headers)

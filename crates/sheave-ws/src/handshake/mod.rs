@@ -85,7 +85,17 @@ pub use tokens::{has_token, is_token, tokens};
 /// The version of the WebSocket protocol that this crate speaks (RFC 6455 §4.1).
 pub const VERSION: &str = "13";
 
-/// A header that the handshake itself writes, or that would change how its head is framed.
+/// Keeps the values of headers that hold credentials out of `Debug`, and out of HPACK's tables.
+fn hide_credentials(name: &http::HeaderName, value: &mut http::HeaderValue) {
+    use http::header;
+    if [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::SET_COOKIE].contains(name)
+    {
+        value.set_sensitive(true);
+    }
+}
+
+/// A header that the handshake itself writes, that would change how its head is framed, or that speaks of
+/// this connection alone (RFC 9110 §7.6.1).
 fn is_reserved(name: &http::HeaderName) -> bool {
     use http::header;
     *name == header::CONNECTION
@@ -94,5 +104,7 @@ fn is_reserved(name: &http::HeaderName) -> bool {
         || *name == header::TRANSFER_ENCODING
         || *name == header::TRAILER
         || *name == header::EXPECT
+        || *name == header::TE
+        || ["keep-alive", "proxy-connection", "http2-settings"].contains(&name.as_str())
         || name.as_str().starts_with("sec-websocket-")
 }

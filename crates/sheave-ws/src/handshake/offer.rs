@@ -36,7 +36,7 @@ impl Offer {
             return Err(Refusal::bad_request("several Sec-WebSocket-Version"));
         }
         // RFC 6455 §4.2.2 item 4
-        if !config.origin.accepts(headers, authority) {
+        if !config.origin.accepts_over(config.secure, headers, authority) {
             return Err(Refusal::new(StatusCode::FORBIDDEN, "origin not allowed"));
         }
         Self::from_headers(headers).map_err(|error| Refusal::bad_request(error.to_string()))

@@ -19,9 +19,11 @@ use super::authority::{HostPort, default_port};
 pub enum OriginPolicy {
     /// Pages of the very host and port that the request names (`Host`, or `:authority`).
     ///
-    /// A server behind something that ends TLS cannot know its own scheme, so the scheme is not compared;
-    /// the origin's own scheme says which port is meant where either side names none. `Origin: null`, which
-    /// sandboxed and local pages send, is refused.
+    /// A server behind something that ends TLS cannot know its own scheme, so the scheme is compared only
+    /// where [`ServerHandshake::secure`] tells it; the origin's own scheme says which port is meant where
+    /// either side names none. `Origin: null`, which sandboxed and local pages send, is refused.
+    ///
+    /// [`ServerHandshake::secure`]: field@super::ServerHandshake::secure
     #[default]
     SameOrigin,
     /// Every page of the web: right only where no cookie and no place in a network grants anything.
@@ -29,7 +31,8 @@ pub enum OriginPolicy {
     /// These origins and no others, such as `https://example.org` or `https://example.org:8443`.
     ///
     /// `https://*.example.org` stands for every host below `example.org`, not for that itself; `null` for
-    /// pages without an origin. The request's own host is not implied, so that a list also withstands DNS
+    /// pages without an origin. A `/` at the end is of no account. `*` alone stands for nothing: every page is
+    /// [`Any`](Self::Any). The request's own host is not implied, so that a list also withstands DNS
     /// rebinding.
     Allowed(Vec<String>),
     /// Whatever this function says of the origin.
@@ -48,7 +51,16 @@ impl OriginPolicy {
     }
 
     /// Whether a request with these headers, for this authority (`host[:port]`), may open a WebSocket.
+    ///
+    /// Whether the request came by TLS is taken for unknown: [`ServerHandshake::secure`] is for where it is
+    /// not.
+    ///
+    /// [`ServerHandshake::secure`]: field@super::ServerHandshake::secure
     pub fn accepts(&self, headers: &HeaderMap, authority: &str) -> bool {
+        self.accepts_over(None, headers, authority)
+    }
+
+    pub(super) fn accepts_over(&self, secure: Option<bool>, headers: &HeaderMap, authority: &str) -> bool {
         if matches!(self, Self::Any) {
             return true;
         }
@@ -60,7 +72,7 @@ impl OriginPolicy {
         }
         match self {
             Self::Any => true,
-            Self::SameOrigin => is_same_origin(origin, authority),
+            Self::SameOrigin => is_same_origin(origin, authority, secure),
             Self::Allowed(allowed) => allowed.iter().any(|allowed| matches_origin(allowed, origin)),
             Self::Custom(accepts) => accepts(origin),
         }
@@ -78,15 +90,21 @@ impl fmt::Debug for OriginPolicy {
     }
 }
 
-fn is_same_origin(origin: &str, authority: &str) -> bool {
+fn is_same_origin(origin: &str, authority: &str, secure: Option<bool>) -> bool {
     let Some((scheme, origin)) = split(origin) else { return false };
     let Some(default) = default_port(scheme) else { return false };
     let Some(own) = HostPort::parse(authority) else { return false };
+    // RFC 6454 §5: a page that came in plain text may be anyone's
+    if secure.is_some_and(|secure| secure != (default == 443)) {
+        return false;
+    }
     origin.host.eq_ignore_ascii_case(own.host)
         && origin.port.unwrap_or(default) == own.port.unwrap_or(default)
 }
 
 fn matches_origin(allowed: &str, origin: &str) -> bool {
+    // as copied from a browser
+    let allowed = allowed.strip_suffix('/').unwrap_or(allowed);
     let (Some((allowed_scheme, allowed)), Some((scheme, origin))) = (split(allowed), split(origin)) else {
         // "null", and schemes of which we know nothing
         return allowed.eq_ignore_ascii_case(origin);

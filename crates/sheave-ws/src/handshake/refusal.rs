@@ -3,10 +3,12 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
-use super::{VERSION, encode_response};
+use super::{VERSION, encode_response, has_token};
 
 /// The whole answer to a request that a server refuses: status, headers, and the reason as a plain text body.
 #[derive(Debug, Clone)]
@@ -14,7 +16,15 @@ pub struct Refusal(Box<Response<Bytes>>);
 
 impl Refusal {
     /// A refusal that tells the client why: `Content-Type: text/plain`, `Content-Length`, and the reason.
+    ///
+    /// A status that has no content (1xx, 204, 304) tells nothing: the reason is dropped.
     pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        // RFC 9110 §6.4.1
+        if status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = status;
+            return Self(Box::new(response));
+        }
         let body = Bytes::from(reason.into());
         let length = HeaderValue::from(body.len());
         let mut response = Response::new(body);
@@ -25,15 +35,21 @@ impl Refusal {
         Self(Box::new(response))
     }
 
-    /// Adds a header, replacing one of the same name.
+    /// Adds a header, replacing one of the same name. `Content-Length` and `Transfer-Encoding` are left as they
+    /// are: they follow from the reason.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        if name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
+            return self;
+        }
         self.0.headers_mut().insert(name, value);
         self
     }
 
     /// Adds `Connection: close`: nothing more is read from this connection.
     pub fn closing(mut self) -> Self {
-        self.0.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
+        if !has_token(self.0.headers(), &CONNECTION, "close") {
+            self.0.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
+        }
         self
     }
 
@@ -42,7 +58,8 @@ impl Refusal {
         self.0.status()
     }
 
-    /// Why, in words for the client's developer; also the body. Empty in answer to HEAD.
+    /// Why, in words for the client's developer; also the body. Empty in answer to HEAD, and for a
+    /// status without content.
     pub fn reason(&self) -> &str {
         std::str::from_utf8(self.0.body()).unwrap_or_default()
     }

@@ -47,9 +47,10 @@ impl Rejection {
         self.truncated
     }
 
-    /// Where a redirect (3xx) leads: its `Location` as sent, perhaps a relative reference.
+    /// Where a redirect (301, 302, 303, 307, 308) leads: its `Location` as sent, perhaps a relative reference.
     pub fn location(&self) -> Option<&str> {
-        if !self.status().is_redirection() {
+        // RFC 9110 §15.4: 300 leaves the choice to the user, 304 and 305 send nobody elsewhere
+        if !matches!(self.status().as_u16(), 301..=303 | 307 | 308) {
             return None;
         }
         self.headers().get(LOCATION)?.to_str().ok()

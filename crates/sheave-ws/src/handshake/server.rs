@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use super::authority::HostPort;
 use super::encode::append;
 use super::{
-    Agreed, HandshakeError, Offer, OriginPolicy, Refusal, accept_key, has_token, is_reserved, is_valid_key,
+    Agreed, BodyLength, HandshakeError, Offer, OriginPolicy, Refusal, accept_key, has_token, is_reserved,
+    is_valid_key,
 };
 use crate::extension::{Extension, ExtensionOffer};
 
@@ -26,6 +27,12 @@ pub fn is_upgrade<T>(request: &Request<T>) -> bool {
 pub struct ServerHandshake {
     /// Which web pages may connect; those of the server's own host by default.
     pub origin: OriginPolicy,
+    /// Whether clients reach this server by TLS, which decides on the scheme that
+    /// [`OriginPolicy::SameOrigin`] asks of a page: `https` for `Some(true)`, `http` for `Some(false)`.
+    ///
+    /// `None`, the default, if that is not known, as where something in front of the server may end TLS: then
+    /// both will do.
+    pub secure: Option<bool>,
 }
 
 impl ServerHandshake {
@@ -35,12 +42,19 @@ impl ServerHandshake {
         self
     }
 
+    /// Sets whether clients reach this server by TLS: see [`Self::secure`](field@Self::secure).
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.secure = Some(secure);
+        self
+    }
+
     /// Holds a request against RFC 6455 §4.2.1.
     ///
     /// # Errors
     ///
     /// The answer that refuses it: 405 with `Allow`, 426 with `Upgrade` and `Sec-WebSocket-Version`, 403 for
-    /// a foreign origin, 400 for all else; each says why in its body.
+    /// a foreign origin, 400 for all else, which includes a body (501 if its coding is not even known); each
+    /// says why in its body.
     pub fn check<T>(&self, request: &Request<T>) -> Result<Upgrade, Refusal> {
         let headers = request.headers();
         // RFC 6455 §4.2.1 item 1: an HTTP/1.1 or higher GET request
@@ -60,6 +74,7 @@ impl ServerHandshake {
         if !has_token(headers, &CONNECTION, "upgrade") {
             return Err(Refusal::bad_request("Connection does not list Upgrade"));
         }
+        no_body(request)?;
         // RFC 9112 §3.2.2: the authority of an absolute target replaces Host
         let authority = request.uri().authority().map_or(host, |authority| authority.as_str());
         let offer = Offer::check(headers, authority, self).map_err(|refusal| {
@@ -131,6 +146,17 @@ impl Upgrade {
             append(answer, name.clone(), value.clone())?;
         }
         Ok((response, agreed))
+    }
+}
+
+/// What follows an upgrade are frames: a body would be taken for them by one reader and not by another.
+fn no_body<T>(request: &Request<T>) -> Result<(), Refusal> {
+    match BodyLength::of_request(request) {
+        Ok(BodyLength::None) => Ok(()),
+        Ok(_) => Err(Refusal::bad_request("an upgrade with a body").closing()),
+        Err(error) => {
+            Err(error.refusal().unwrap_or_else(|| Refusal::bad_request(error.to_string()).closing()))
+        }
     }
 }
 

@@ -71,7 +71,7 @@ impl Connect {
         let outcome = match exchanged {
             // A server that has refused but does not end its body has refused nevertheless.
             Err(Error::Timeout(timeout)) => {
-                handshake.read_eof(&mut input).map_err(|_| Error::Timeout(timeout))?
+                handshake.read_cut(&mut input).map_err(|_| Error::Timeout(timeout))?
             }
             exchanged => exchanged?,
         };
@@ -98,10 +98,14 @@ async fn exchange<S: Transport>(
             return Ok(outcome);
         }
         let received = poll_fn(|cx| io.poll_receive(cx, input, 0)).await;
-        if !matches!(received, Ok(1..)) {
-            written?;
-            received?;
-            return Ok(handshake.read_eof(input)?);
-        }
+        // What the server said before the end counts more than how the connection ended.
+        return match received {
+            Ok(1..) => continue,
+            Ok(0) => match (handshake.read_eof(input), written) {
+                (Err(_), Err(error)) => Err(error.into()),
+                (ended, _) => Ok(ended?),
+            },
+            Err(error) => handshake.read_cut(input).map_err(|_| written.err().unwrap_or(error).into()),
+        };
     }
 }

@@ -101,7 +101,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Serves with TLS alone. Its ALPN protocols are replaced by `http/1.1`. Default: without TLS.
+    /// Serves with TLS alone; pages of the same origin are then those that came by `https`. Its ALPN
+    /// protocols are replaced by `http/1.1`. Default: without TLS.
     pub fn tls(mut self, tls: tls::ServerConfig) -> Self {
         self.settings.tls = Some(tls);
         self
@@ -184,6 +185,8 @@ impl ServerBuilder {
     pub async fn build(self) -> Result<Server, Error> {
         let Self { source, mut settings } = self;
         settings.tls = settings.tls.map(|tls| tls.with_alpn(&[b"http/1.1"]));
+        // Without TLS of our own, something in front may have ended it.
+        settings.handshake.secure = settings.tls.is_some().then_some(true);
         let listener = match source {
             Source::Tcp(addresses) => {
                 Some(Listener::Tcp(tokio::net::TcpListener::bind(&addresses?[..]).await?))

@@ -19,7 +19,7 @@ use super::response;
 use crate::error::Error;
 use crate::stream::{Plain, Stream};
 use crate::tls::TlsStream;
-use crate::ws::handshake::{BodyLength, Refusal, is_upgrade};
+use crate::ws::handshake::{BodyLength, Refusal};
 use crate::ws::io::Http1;
 use crate::ws::{self, CloseCode, Timeout};
 
@@ -137,11 +137,6 @@ async fn next_request(
         return Ok(Next::Refused(refusal.closing()));
     }
     Ok(match BodyLength::of_request(&head) {
-        Ok(BodyLength::None) => Next::Request(Box::new(head), BodyLength::None),
-        // What follows would be taken for frames.
-        Ok(_) if is_upgrade(&head) => {
-            Next::Refused(Refusal::new(StatusCode::BAD_REQUEST, "an upgrade with a body").closing())
-        }
         Ok(body) => Next::Request(Box::new(head), body),
         Err(error) => return error.refusal().map(Next::Refused).ok_or_else(|| error.into()),
     })

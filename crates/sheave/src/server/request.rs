@@ -344,7 +344,12 @@ impl Accepting {
         Self { subprotocol: Some(name.into()), ..self }
     }
 
-    /// Adds a header to the answer.
+    /// Adds a header to the answer; several of one name are all sent.
+    ///
+    /// Refused, when it comes to [`accept`](Self::accept), with [`HandshakeError::ReservedHeader`]:
+    /// `Connection`, `Upgrade`, any `Sec-WebSocket-*` (see [`subprotocol`](Self::subprotocol)),
+    /// `Content-Length`, `Transfer-Encoding`, `Trailer`, `Expect`, `TE`, `Keep-Alive`, `Proxy-Connection` and
+    /// `HTTP2-Settings`; with [`HandshakeError::InvalidHeader`] what no header can hold.
     pub fn header<N, V>(mut self, name: N, value: V) -> Self
     where
         N: TryInto<HeaderName>,
