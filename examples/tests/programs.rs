@@ -105,3 +105,54 @@ async fn chat_keeps_rooms_apart_and_tells_the_slow() {
     elsewhere.close(CloseCode::NORMAL).await.unwrap();
     assert_eq!(elsewhere.peer_close().unwrap().code(), CloseCode::NORMAL);
 }
+
+#[tokio::test]
+async fn servers_end_in_order_when_their_input_does() {
+    for program in [env!("CARGO_BIN_EXE_echo_server"), env!("CARGO_BIN_EXE_interop_server")] {
+        let mut command = Command::new(program);
+        command.args(["--addr", "127.0.0.1:0", "--until-stdin-ends"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut server = command.spawn().unwrap();
+        let mut line = String::new();
+        let mut output = BufReader::new(server.stdout.take().unwrap());
+        timeout(LIMIT, output.read_line(&mut line)).await.unwrap().unwrap();
+        let mut ws = sheave::connect(line.trim().strip_prefix("listening on ").unwrap()).await.unwrap();
+        ws.send("still there").await.unwrap();
+        assert_eq!(text(&mut ws).await, "still there");
+
+        drop(server.stdin.take());
+        assert_eq!(timeout(LIMIT, ws.recv()).await.unwrap().unwrap(), None);
+        assert_eq!(ws.peer_close().unwrap().code(), CloseCode::GOING_AWAY, "{program}");
+        assert!(timeout(LIMIT, server.wait()).await.unwrap().unwrap().success(), "{program}");
+    }
+}
+
+#[tokio::test]
+async fn chat_closes_on_a_message_beyond_its_bound() {
+    let (_server, url) = serve(env!("CARGO_BIN_EXE_chat"), &[]).await;
+    let mut ws = sheave::connect(format!("{url}/a")).await.unwrap();
+    ws.send("x".repeat((64 << 10) + 1)).await.unwrap();
+    assert_eq!(timeout(LIMIT, ws.recv()).await.unwrap().unwrap(), None);
+    assert_eq!(ws.peer_close().unwrap().code(), CloseCode::TOO_BIG);
+}
+
+#[tokio::test]
+async fn arguments_that_contradict_each_other_are_refused() {
+    let table: [(&str, &[&str], &str); 4] = [
+        (
+            env!("CARGO_BIN_EXE_echo_client"),
+            &["--ca", "ca.pem", "--insecure", "wss://localhost"],
+            "--insecure",
+        ),
+        (env!("CARGO_BIN_EXE_echo_client"), &[], "URL"),
+        (env!("CARGO_BIN_EXE_echo_server"), &["--ca-out", "ca.pem"], "--tls"),
+        (env!("CARGO_BIN_EXE_interop_server"), &["--ca-out", "ca.pem"], "--tls"),
+    ];
+    for (program, arguments, why) in table {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+        let output = timeout(LIMIT, command.output()).await.unwrap().unwrap();
+        assert!(!output.status.success(), "{program} {arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(why), "{program} {arguments:?}");
+    }
+}

@@ -61,20 +61,20 @@ async def ping(payload):
 
 async def close(code, reason):
     async with dial() as ws:
-        async with asyncio.timeout(5):
-            await ws.close(code, reason)
+        await asyncio.wait_for(ws.close(code, reason), 5)
         answer = ws.protocol.close_rcvd
         expect(answer and answer.code, code or 1005)
 
 
 async def close_by_peer(code, reason):
     path = "/".join(str(part) for part in ("/close", code, reason) if part)
-    async with dial(path) as ws, asyncio.timeout(5):
+    async with dial(path) as ws:
         try:
-            raise AssertionError(f"a message instead of a close: {await ws.recv()!r:.80}")
+            message = await asyncio.wait_for(ws.recv(), 5)
+            raise AssertionError(f"a message instead of a close: {message!r:.80}")
         except ConnectionClosed as closed:
             expect(closed.rcvd and (closed.rcvd.code, closed.rcvd.reason), (code or 1005, reason))
-        await ws.wait_closed()
+        await asyncio.wait_for(ws.wait_closed(), 5)
 
 
 async def subprotocol(offered, expected):
@@ -111,8 +111,7 @@ async def main():
     global failed
     for name, check in checks():
         try:
-            async with asyncio.timeout(20):
-                await check
+            await asyncio.wait_for(check, 20)
             print(f"ok {name}", flush=True)
         except Exception as why:
             failed = True

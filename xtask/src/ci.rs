@@ -1,27 +1,30 @@
 //! `cargo xtask ci`: everything that a change has to pass, step by step.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::autobahn::{self, Role, Run};
-use crate::{Outcome, Tally, interop, process, test, tidy, workspace};
+use crate::{Outcome, Tally, demo, interop, memory, process, test, tidy, workspace};
 
 /// Runs every step, also after a failure, and closes with the sum of what they counted.
 ///
 /// A step that fails without counts of its own (formatting, a build) counts as one failure.
 pub(crate) fn task() -> Outcome {
-    let steps: [(&str, &dyn Fn() -> Outcome); 11] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 13] = [
         ("formatting", &|| cargo(&["fmt", "--all", "--check"], &[])),
         ("clippy", &|| {
             let args = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
             cargo(&args, &[])
         }),
+        ("each crate alone", &each_crate),
         ("documentation", &|| {
             let args = ["doc", "--workspace", "--all-features", "--no-deps"];
             cargo(&args, &[("RUSTDOCFLAGS", "-D warnings")])
         }),
         ("tidy", &tidy::task),
         ("tests", &test::task),
-        ("demo", &|| cargo(&["run", "--release", "-p", "examples", "--bin", "demo", "--", "--once"], &[])),
+        ("demo", &demo::once),
+        ("idle memory", &memory::task),
         ("autobahn server", &|| autobahn::run(&Run::new(Role::Server, false))),
         ("autobahn client", &|| autobahn::run(&Run::new(Role::Client, false))),
         ("autobahn server over TLS", &|| autobahn::run(&Run::new(Role::Server, true))),
@@ -47,6 +50,28 @@ pub(crate) fn task() -> Outcome {
     println!("\n{}\n       {:7.1} s  in all", summary.join("\n"), started.elapsed().as_secs_f64());
     println!("{total}");
     Ok(total)
+}
+
+/// Every library by itself, without features and with its default ones: in the other steps cargo merges the features
+/// of the whole workspace, and what one crate forgets another one turns on.
+fn each_crate() -> Outcome {
+    let folders =
+        fs::read_dir(workspace::root().join("crates")).map_err(|error| format!("crates: {error}"))?;
+    let mut names: Vec<_> =
+        folders.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    let bare = names.iter().map(|name| vec!["check", "--quiet", "-p", name, "--no-default-features"]);
+    let default = names.iter().map(|name| vec!["check", "--quiet", "-p", name]);
+    let tests = vec!["check", "--quiet", "-p", "sheave-ws", "--no-default-features", "--tests"];
+    let mut tally = Tally::default();
+    for args in bare.chain(default).chain([tests]) {
+        println!("cargo {}", args.join(" "));
+        tally += cargo(&args, &[]).unwrap_or_else(|why| {
+            eprintln!("error: {why}");
+            Tally::ONE_FAILURE
+        });
+    }
+    Ok(tally)
 }
 
 fn cargo(args: &[&str], env: &[(&str, &str)]) -> Outcome {

@@ -120,7 +120,7 @@ impl Peers {
         let title = format!("{} client, sheave server, {}", other.name(), transport(tls));
         let ca = self.dir.join("sheave-ca.pem");
         let mut command = Command::new(server);
-        command.args(["--addr", "127.0.0.1:0"]);
+        command.args(["--addr", "127.0.0.1:0", "--until-stdin-ends"]);
         if tls {
             command.arg("--tls").arg("--ca-out").arg(&ca);
         }
@@ -131,7 +131,13 @@ impl Peers {
         command.arg(url).args(tls.then_some("--ca")).args(tls.then_some(ca));
         let log = self.log(&title);
         let (lines, ended) = run_client(&mut command, &log)?;
-        Ok(conclude(&title, &client_checks(), &lines, ended))
+        let mut tally = conclude(&title, &client_checks(), &lines, ended);
+        // A panic costs a server one connection only, so the client may not have seen it.
+        if let Err(why) = server.shut_down(START_LIMIT) {
+            println!("interop {title}: {why}");
+            tally += Tally::ONE_FAILURE;
+        }
+        Ok(tally)
     }
 
     fn our_client(&self, other: Implementation, client: &Path, tls: bool) -> Outcome {

@@ -5,6 +5,7 @@ mod certificates;
 mod ci;
 mod demo;
 mod interop;
+mod memory;
 mod process;
 mod python;
 mod tally;

@@ -1,7 +1,11 @@
 //! Other programs: every one has a bound, and none outlives the task that started it.
+//!
+//! What a task waits for stays in the terminal's process group, where Ctrl-C reaches it. A [`Helper`] runs beside the
+//! task in a group of its own, which is killed as a whole; if xtask itself is killed, the end of its input tells it.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -50,7 +54,7 @@ pub(crate) fn tail(log: &Path) -> String {
     format!("--- the end of {}\n{}\n---", log.display(), last.join("\n"))
 }
 
-/// A program that runs beside the task. Its output goes to a log. Killed on drop.
+/// A program that runs beside the task. Its output goes to a log. Killed on drop, with its process group.
 pub(crate) struct Helper {
     child: Running,
     lines: Receiver<String>,
@@ -58,10 +62,13 @@ pub(crate) struct Helper {
 }
 
 impl Helper {
-    /// Starts `command`. Its standard input is a pipe that closes with the helper, so that a script can see its parent go.
+    /// Starts `command`. Its standard input is a pipe that closes with the helper, and also if xtask is killed: so a
+    /// program that watches it never outlives its parent.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self, String> {
         let (mut out, err) = log_pair(log)?;
-        let mut child = start(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(err))?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(err).process_group(0);
+        let mut child = start(command)?;
+        child.leads_group = true;
         let stdout = child.child.stdout.take().expect("standard output is a pipe");
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
@@ -111,6 +118,18 @@ impl Helper {
         }
     }
 
+    /// Closes the standard input of a server of ours, which asks it to end, and waits for that; an error unless it exits
+    /// with 0 and nothing in it panicked.
+    pub(crate) fn shut_down(mut self, limit: Duration) -> Result<(), String> {
+        drop(self.child.child.stdin.take());
+        let (log, name) = (self.log.clone(), self.child.name.clone());
+        self.finish(limit)?;
+        if fs::read(&log).is_ok_and(|text| String::from_utf8_lossy(&text).contains("panicked at")) {
+            return Err(format!("{name} panicked\n{}", tail(&log)));
+        }
+        Ok(())
+    }
+
     /// Closes its standard input, which asks a script to end, and returns the lines that it still wrote.
     pub(crate) fn close(mut self, limit: Duration) -> Result<Vec<String>, String> {
         drop(self.child.child.stdin.take());
@@ -133,6 +152,8 @@ struct Running {
     child: Child,
     name: String,
     ended: bool,
+    /// Its process group has its own id and holds nothing that it did not start.
+    leads_group: bool,
 }
 
 impl Running {
@@ -155,6 +176,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if self.leads_group {
+            // Also after its end: what it started may still be there.
+            signal_kill(&[format!("-{}", self.child.id())]);
+        }
         if self.ended {
             return;
         }
@@ -162,11 +187,17 @@ impl Drop for Running {
         descendants(self.child.id(), &mut tree);
         let _ = self.child.kill();
         if !tree.is_empty() {
-            let pids = tree.iter().map(u32::to_string);
-            let _ = Command::new("kill").arg("-KILL").args(pids).stderr(Stdio::null()).status();
+            signal_kill(&tree.iter().map(u32::to_string).collect::<Vec<_>>());
         }
         let _ = self.child.wait();
     }
+}
+
+/// Sends SIGKILL to processes, or to a process group by its negative number. The shell has `kill` built in.
+fn signal_kill(targets: &[String]) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "kill -s KILL -- \"$@\"", "kill"]).args(targets);
+    let _ = shell.stdin(Stdio::null()).stderr(Stdio::null()).status();
 }
 
 /// The processes below `pid`, where the system tells.
@@ -184,7 +215,7 @@ fn descendants(pid: u32, into: &mut Vec<u32>) {
 fn start(command: &mut Command) -> Result<Running, String> {
     let name = describe(command);
     let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
-    Ok(Running { child, name, ended: false })
+    Ok(Running { child, name, ended: false, leads_group: false })
 }
 
 /// The program's own name, for messages.
@@ -292,5 +323,45 @@ mod tests {
         assert_eq!(helper.close(Duration::from_secs(10)).unwrap(), ["bye"]);
         assert_eq!(fs::read_to_string(&log).unwrap(), "noise\nlistening on 1\nbye\n");
         fs::remove_file(log).unwrap();
+    }
+
+    #[test]
+    fn a_panic_in_a_log_is_a_failure() {
+        let log = std::env::temp_dir().join(format!("xtask-panic-{}", std::process::id()));
+        for (script, fine) in [
+            ("cat >/dev/null", true),
+            ("cat >/dev/null; exit 3", false),
+            ("cat >/dev/null; echo \"thread 'main' panicked at here\" >&2", false),
+        ] {
+            let helper = Helper::start(&mut shell(script), &log).unwrap();
+            assert_eq!(helper.shut_down(Duration::from_secs(10)).is_ok(), fine, "{script}");
+        }
+        fs::remove_file(log).unwrap();
+    }
+
+    #[test]
+    fn what_a_helper_started_ends_with_it() {
+        let log = std::env::temp_dir().join(format!("xtask-group-{}", std::process::id()));
+        for (script, ends) in [("sleep 300 & echo $!; wait", false), ("sleep 300 & echo $!", true)] {
+            let mut helper = Helper::start(&mut shell(script), &log).unwrap();
+            let pid = helper.wait_for("", Duration::from_secs(10)).unwrap();
+            if ends {
+                helper.finish(Duration::from_secs(10)).unwrap();
+            } else {
+                drop(helper);
+            }
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while runs(&pid) {
+                assert!(Instant::now() < deadline, "{script}: {pid} still runs");
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+        fs::remove_file(log).unwrap();
+    }
+
+    /// Whether a process is there and is not merely waiting for its parent to take note of its end.
+    fn runs(pid: &str) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
     }
 }

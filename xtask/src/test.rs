@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test of the workspace, with one closing line over all runners.
 
 use std::env;
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::{Outcome, Tally, process, workspace};
@@ -33,12 +33,20 @@ fn run(args: &[&str], parse: fn(&str) -> Tally) -> Outcome {
         command.env_remove(name);
     }
     let (status, text) = process::watch(&mut command, Duration::from_secs(40 * 60))?;
-    Ok(with_status(parse(&text), status))
+    Ok(judged(parse(&text), status.success(), args[0]))
 }
 
-/// A runner that fails without a failed test (it did not compile, it died) counts as one failure.
-fn with_status(tally: Tally, status: ExitStatus) -> Tally {
-    if !status.success() && tally.failed == 0 { tally + Tally::ONE_FAILURE } else { tally }
+/// A runner counts as one failure if it fails without a failed test (it did not compile, it died), and also if
+/// nothing passed: it found no tests, or its summary is not one that is known here.
+fn judged(tally: Tally, success: bool, runner: &str) -> Tally {
+    let why = match tally {
+        Tally { failed: 1.., .. } => return tally,
+        _ if !success => "failed, but no test did",
+        Tally { passed: 0, .. } => "passed no test, or its summary is not understood",
+        _ => return tally,
+    };
+    eprintln!("error: cargo {runner} {why}");
+    tally + Tally::ONE_FAILURE
 }
 
 /// nextest: `Summary [   0.009s] 5/6 tests run: 3 passed (1 slow), 1 failed, 1 timed out, 2 skipped`.
@@ -137,6 +145,24 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(nextest_summary(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_runner_that_passes_nothing_has_failed() {
+        let table = [
+            (tally(3, 0, 1), true, tally(3, 0, 1)),
+            (tally(3, 2, 0), false, tally(3, 2, 0)),
+            (tally(0, 2, 0), false, tally(0, 2, 0)),
+            (tally(3, 0, 0), false, tally(3, 1, 0)),
+            (tally(0, 0, 0), false, tally(0, 1, 0)),
+            (tally(0, 0, 0), true, tally(0, 1, 0)),
+            (tally(0, 0, 7), true, tally(0, 1, 7)),
+        ];
+        for (counted, success, expected) in table {
+            assert_eq!(judged(counted, success, "nextest"), expected, "{counted}, {success}");
+        }
+        let unknown = nextest_summary("     Summary: 5 tests, all good");
+        assert_eq!(judged(unknown, true, "nextest"), Tally::ONE_FAILURE);
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// Cargo's target directory, which also holds what the tasks fetch and write.
+///
+/// A relative `CARGO_TARGET_DIR` starts where `cargo xtask` was called, as it did for cargo.
 pub(crate) fn target() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => env::current_dir().unwrap_or_else(|_| root()).join(dir),
@@ -21,10 +23,13 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
-/// `cargo`, in the root of the workspace.
+/// `cargo`, in the root of the workspace, with the same target directory wherever the task was called.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    if env::var_os("CARGO_TARGET_DIR").is_some() {
+        command.env("CARGO_TARGET_DIR", target());
+    }
     command
 }
 

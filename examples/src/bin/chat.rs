@@ -2,20 +2,23 @@
 //!
 //! `chat [--addr HOST:PORT]`
 //!
-//! What somebody sends, everybody else in the room gets. Each member has a queue of bounded length between
-//! the room and its sending half; who reads too slowly for it misses messages and is told how many.
+//! What somebody sends, everybody else in the room gets. A room keeps a bounded number of messages for its members,
+//! each of bounded size, so a room costs 4 MiB at most; who reads too slowly misses messages and is told how many.
+//! A message beyond 64 KiB closes its sender's connection with 1009.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use examples::{Error, report};
-use sheave::{Request, Server, Utf8Bytes};
+use sheave::{Config, Request, Server, Utf8Bytes};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 /// How many messages a slow member may be behind.
 const BACKLOG: usize = 64;
+/// Bytes of a message. The backlog bounds how many wait, this bounds how much memory that is.
+const LINE: usize = 64 << 10;
 
 /// A line, and who sent it.
 #[derive(Clone, Debug)]
@@ -46,7 +49,7 @@ async fn run() -> Result<(), Error> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let server = Server::bind(&addr[..]).build().await?;
+    let server = Server::bind(&addr[..]).config(Config::default().max_message_size(LINE)).build().await?;
     println!("listening on ws://{}", server.local_addr().ok_or("not a TCP server")?);
     let rooms = Arc::new(Mutex::new(Rooms::default()));
     server

@@ -4,8 +4,8 @@
 
 use std::process::ExitCode;
 
-use examples::{Error, client_tls, report};
-use sheave::{Client, CloseCode, Message};
+use examples::{Error, client_options, report};
+use sheave::{CloseCode, Message};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 #[tokio::main]
@@ -14,23 +14,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Error> {
-    use lexopt::prelude::{Long, Value, ValueExt as _};
-    let (mut url, mut ca, mut insecure) = (None, None, false);
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("ca") => ca = Some(parser.value()?.string()?),
-            Long("insecure") => insecure = true,
-            Value(value) if url.is_none() => url = Some(value.string()?),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let url = url.ok_or("usage: echo_client [--ca FILE | --insecure] URL")?;
-    let mut builder = Client::builder();
-    if let Some(tls) = client_tls(ca.as_deref(), insecure)? {
-        builder = builder.tls(tls);
-    }
-    let (mut sender, mut receiver) = builder.build().connect(url).await?.split();
+    let (url, client) = client_options()?;
+    let (mut sender, mut receiver) = client.build().connect(url).await?.split();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut reading = true;
     loop {

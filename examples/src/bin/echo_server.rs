@@ -1,14 +1,15 @@
 //! An echo server.
 //!
-//! `echo_server [--addr HOST:PORT] [--tls] [--ca-out FILE] [--threads N]`
+//! `echo_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--threads N] [--until-stdin-ends]`
 //!
 //! Echoes text and binary messages on any path and answers other requests with a short page. `--tls` uses a
 //! certificate made for the occasion; `--ca-out` writes the certificate of its authority to a file. With
-//! `--threads 1` everything runs on one thread.
+//! `--threads 1` everything runs on one thread. It ends in order at Ctrl-C, and with `--until-stdin-ends` also when
+//! its standard input does, so that it never outlives the program that started it.
 
 use std::process::ExitCode;
 
-use examples::{Error, report};
+use examples::{Error, report, stop};
 use sheave::tls::DevCertificate;
 use sheave::{Request, Server};
 
@@ -18,6 +19,7 @@ struct Options {
     tls: bool,
     ca_out: Option<String>,
     threads: usize,
+    until_stdin_ends: bool,
 }
 
 fn main() -> ExitCode {
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Error> {
+    // An echo gives nothing away: a page of any site may talk to it, since it only gets back what it said. A server
+    // that knows its users by their cookies keeps the default, its own origin.
     let mut builder = Server::bind(&options.addr[..]).origin(sheave::OriginPolicy::Any).subprotocols([
         "chat",
         "superchat",
@@ -49,7 +53,7 @@ async fn run(options: Options) -> Result<(), Error> {
     let server = builder.build().await?;
     let address = server.local_addr().ok_or("not a TCP server")?;
     println!("listening on {}://{address}", if options.tls { "wss" } else { "ws" });
-    server.serve(echo).with_graceful_shutdown(tokio::signal::ctrl_c()).await?;
+    server.serve(echo).with_graceful_shutdown(stop(options.until_stdin_ends)).await?;
     Ok(())
 }
 
@@ -67,7 +71,13 @@ async fn echo(request: Request) -> Result<(), sheave::Error> {
 
 fn options() -> Result<Options, Error> {
     use lexopt::prelude::{Long, ValueExt as _};
-    let mut options = Options { addr: "127.0.0.1:9001".into(), tls: false, ca_out: None, threads: 0 };
+    let mut options = Options {
+        addr: "127.0.0.1:9001".into(),
+        tls: false,
+        ca_out: None,
+        threads: 0,
+        until_stdin_ends: false,
+    };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -75,8 +85,12 @@ fn options() -> Result<Options, Error> {
             Long("tls") => options.tls = true,
             Long("ca-out") => options.ca_out = Some(parser.value()?.string()?),
             Long("threads") => options.threads = parser.value()?.parse()?,
+            Long("until-stdin-ends") => options.until_stdin_ends = true,
             other => return Err(other.unexpected().into()),
         }
+    }
+    if options.ca_out.is_some() && !options.tls {
+        return Err("--ca-out needs --tls".into());
     }
     Ok(options)
 }

@@ -3,7 +3,8 @@
 //! `idle_memory [--sockets N] [--used]`
 //!
 //! The server is this process; the clients are a process of their own. With `--used` every socket has echoed
-//! a message of 64 bytes before it is measured.
+//! a message of 64 bytes before it is measured. It fails if a socket costs 4096 bytes or more. Each socket is an open
+//! file, so the usual limit of 1024 has to be raised first: `ulimit -n 20000`.
 
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
@@ -14,6 +15,14 @@ use examples::{Error, report};
 use sheave::{Request, Server};
 use tokio::io::AsyncReadExt;
 
+/// Connections that are made before the measurement and stay: what the first ones bring into memory for good is not
+/// counted, and nothing of theirs is free for the others to use.
+const WARM: usize = 100;
+/// Open files that are no sockets of WebSockets.
+const OTHER_FILES: usize = 50;
+/// What a socket must not cost, in bytes.
+const BOUND: usize = 4096;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     report(run().await)
@@ -21,7 +30,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     use lexopt::prelude::{Long, ValueExt as _};
-    let (mut sockets, mut used, mut client) = (10_000, false, None);
+    let (mut sockets, mut used, mut client) = (10_000_usize, false, None);
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -31,9 +40,15 @@ async fn run() -> Result<(), Error> {
             other => return Err(other.unexpected().into()),
         }
     }
+    if sockets == 0 {
+        return Err("at least one socket is needed".into());
+    }
     match client {
         Some(url) => hold(&url, sockets, used).await,
-        None => measure(sockets, used).await,
+        None => {
+            enough_files(WARM + sockets + OTHER_FILES)?;
+            measure(sockets, used).await
+        }
     }
 }
 
@@ -59,16 +74,33 @@ async fn measure(sockets: usize, used: bool) -> Result<(), Error> {
             .into_future(),
     );
 
-    // What the first connections bring into memory for good is not counted.
-    let warm = spawn_clients(&url, 100, used)?;
-    wait(warm, &open, 100).await?;
+    let warm = spawn_clients(&url, WARM, used)?;
+    let warm = wait(warm, &open, WARM).await?;
     let before = resident()?;
     let many = spawn_clients(&url, sockets, used)?;
-    let many = wait(many, &open, 100 + sockets).await?;
+    let many = wait(many, &open, WARM + sockets).await?;
     let after = resident()?;
-    drop(many);
+    drop((warm, many));
     let each = after.saturating_sub(before) / sockets;
     println!("{sockets} idle sockets{}: {each} bytes each", if used { ", each used once" } else { "" });
+    if each < BOUND { Ok(()) } else { Err(format!("a socket must cost less than {BOUND} bytes").into()) }
+}
+
+/// An error unless this process, and so the clients' too, may have as many files open.
+fn enough_files(needed: usize) -> Result<(), Error> {
+    let limits = std::fs::read_to_string("/proc/self/limits")?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .ok_or("no limit of open files")?;
+    let soft = line.split_whitespace().next().ok_or("no number")?;
+    if soft != "unlimited" && soft.parse::<usize>()? < needed {
+        return Err(format!(
+            "{needed} files have to be open, and {soft} may be: raise that with `ulimit -n {needed}`, or measure \
+             fewer with --sockets"
+        )
+        .into());
+    }
     Ok(())
 }
 

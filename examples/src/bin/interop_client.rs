@@ -1,12 +1,12 @@
 //! The client of the interop checks, which are told in `xtask/interop/README.md`.
 //!
-//! `interop_client URL [--ca FILE]`
+//! `interop_client URL [--ca FILE | --insecure]`
 
 use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use examples::{Error, client_tls, close_frame, report};
+use examples::{Error, client_options, close_frame, report};
 use sheave::{Client, CloseCode, Message, WebSocket};
 use tokio::time::timeout;
 
@@ -28,22 +28,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Error> {
-    use lexopt::prelude::{Long, Value, ValueExt as _};
-    let (mut url, mut ca) = (None, None);
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("ca") => ca = Some(parser.value()?.string()?),
-            Value(value) if url.is_none() => url = Some(value.string()?),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let mut builder = Client::builder();
-    if let Some(tls) = client_tls(ca.as_deref(), false)? {
-        builder = builder.tls(tls);
-    }
-    let url = url.ok_or("usage: interop_client URL [--ca FILE]")?;
-    Peer { client: builder.build(), url, failed: Cell::new(false) }.checks().await
+    let (url, client) = client_options()?;
+    Peer { client: client.build(), url, failed: Cell::new(false) }.checks().await
 }
 
 impl Peer {

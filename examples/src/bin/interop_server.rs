@@ -1,11 +1,13 @@
 //! The server of the interop checks; what its paths do is told in `xtask/interop/README.md`.
 //!
-//! `interop_server [--addr HOST:PORT] [--tls --ca-out FILE]`
+//! `interop_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--until-stdin-ends]`
+//!
+//! It ends in order at Ctrl-C, and with `--until-stdin-ends` also when its standard input does.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use examples::{Error, close_frame, report};
+use examples::{Error, close_frame, report, stop};
 use sheave::tls::DevCertificate;
 use sheave::{Request, Server};
 
@@ -17,14 +19,19 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     use lexopt::prelude::{Long, ValueExt as _};
     let (mut addr, mut tls, mut ca_out) = ("127.0.0.1:0".to_owned(), false, None);
+    let mut until_stdin_ends = false;
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("addr") => addr = parser.value()?.string()?,
             Long("tls") => tls = true,
             Long("ca-out") => ca_out = Some(parser.value()?.string()?),
+            Long("until-stdin-ends") => until_stdin_ends = true,
             other => return Err(other.unexpected().into()),
         }
+    }
+    if ca_out.is_some() && !tls {
+        return Err("--ca-out needs --tls".into());
     }
     let mut builder = Server::bind(&addr[..]).subprotocols(["chat", "superchat", "echo.v1"]);
     if tls {
@@ -37,7 +44,7 @@ async fn run() -> Result<(), Error> {
     let server = builder.build().await?;
     let address = server.local_addr().ok_or("not a TCP server")?;
     println!("listening on {}://{address}", if tls { "wss" } else { "ws" });
-    server.serve(serve).await?;
+    server.serve(serve).with_graceful_shutdown(stop(until_stdin_ends)).await?;
     Ok(())
 }
 

@@ -1,0 +1,50 @@
+//! The step `idle memory` of `cargo xtask ci`: what an idle WebSocket costs a server stays below a bound.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::{Outcome, Tally, process, workspace};
+
+/// As many as the number in the README is measured with.
+const SOCKETS: u64 = 10_000;
+/// Open files for what is no measured socket.
+const SPARE: u64 = 200;
+
+/// Runs `idle_memory` with as many sockets as the system lets a process have; it judges for itself.
+pub(crate) fn task() -> Outcome {
+    let limits =
+        fs::read_to_string("/proc/self/limits").map_err(|error| format!("/proc/self/limits: {error}"))?;
+    let files =
+        hard_limit(&limits).ok_or("/proc/self/limits names no limit of open files")?.min(SOCKETS + SPARE);
+    let sockets =
+        files.checked_sub(SPARE).filter(|sockets| *sockets > 0).ok_or("too few files may be open")?;
+    let [program] = workspace::build_examples(["idle_memory"])?;
+    for used in [None, Some("--used")] {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &files.to_string()]);
+        command.arg(&program).args(["--sockets", &sockets.to_string()]).args(used);
+        process::run(&mut command, Duration::from_secs(5 * 60))?;
+    }
+    Ok(Tally::default())
+}
+
+/// The hard limit of open files in `/proc/self/limits`.
+fn hard_limit(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let hard = line.split_whitespace().nth(1)?;
+    if hard == "unlimited" { Some(u64::MAX) } else { hard.parse().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hard_limit;
+
+    #[test]
+    fn the_hard_limit_is_the_second_number() {
+        let limits = "Limit    Soft Limit  Hard Limit  Units\nMax open files   1024   20000   files\n";
+        assert_eq!(hard_limit(limits), Some(20_000));
+        assert_eq!(hard_limit("Max open files   1024   unlimited   files"), Some(u64::MAX));
+        assert_eq!(hard_limit("Max processes   1   2   processes"), None);
+    }
+}
