@@ -1,6 +1,6 @@
 //! Hosts and ports, as in `Host`, `:authority`, URIs and origins (RFC 3986 §3.2).
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 /// `host [ ":" port ]`, without userinfo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
