@@ -26,13 +26,16 @@ pub struct Config {
     pub high_water_mark: usize,
     /// After how long without a sign of life the peer is sent a Ping. Default: never.
     pub keepalive_interval: Option<Duration>,
-    /// How long after a keepalive Ping the peer may stay silent. Default: 20 s.
+    /// How long after a keepalive Ping the peer may stay silent, unless it is still taking what was queued
+    /// before. Default: 20 s.
     pub keepalive_timeout: Duration,
     /// After how long without a message in either direction the WebSocket is closed (1001). Default: never.
     pub idle_timeout: Option<Duration>,
-    /// How long closing may take: the peer's Close, and then the end of its stream. Default: 5 s.
+    /// How long closing may take: the peer's Close, and then the end of its stream. It begins when the peer has
+    /// taken what was queued before. Default: 5 s.
     pub close_timeout: Duration,
-    /// How long the peer may take none of what is being written. Default: 60 s.
+    /// How long the peer may take none of what is being written; only what a transport's own buffer hides is
+    /// not seen ([`Transmit::departed`](crate::io::Transmit::departed)). Default: 60 s.
     pub write_timeout: Option<Duration>,
 }
 

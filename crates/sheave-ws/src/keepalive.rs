@@ -72,6 +72,12 @@ impl Keepalive {
         }
     }
 
+    /// The peer does not answer a keepalive Ping, but takes what is written before that: it is given as long
+    /// again.
+    pub fn taking(&mut self, now: Instant) {
+        self.unanswered = self.unanswered.and(Some(now));
+    }
+
     /// How long the peer took to answer the last Ping that it answered.
     pub fn rtt(&self) -> Option<Duration> {
         self.rtt

@@ -65,6 +65,16 @@ async fn closes_after_the_send_that_waits() {
 }
 
 #[tokio::test]
+async fn one_who_only_sends_writes_the_close() {
+    for role in ROLES {
+        let (mut ws, peer) = scripted(role, &no_time());
+        ws.close_handle().close(CloseCode::GOING_AWAY);
+        assert!(matches!(ws.send("tick").await, Err(Error::Closed)));
+        assert_eq!(peer.frames()[0].close_code(), Some(1001));
+    }
+}
+
+#[tokio::test]
 async fn a_second_call_is_ignored() {
     for role in ROLES {
         let (mut ws, peer) = scripted(role, &no_time());

@@ -273,3 +273,15 @@ async fn received_bytes_come_before_those_of_the_transport() {
     let mut ws = sheave_ws::io::WebSocket::new(script, Role::Server, &Config::default(), received);
     assert_eq!(bounded(ws.recv()).await.unwrap(), Some("hello".into()));
 }
+
+#[tokio::test]
+async fn an_answer_to_a_request_that_is_not_wholly_taken_counts() {
+    let (client, mut server) = duplex(1024);
+    let request: ClientRequest = "ws://example.org/".parse().unwrap();
+    let request = request.header(http::header::COOKIE, "x".repeat(5000).parse().unwrap()).unwrap();
+    server.write_all(b"HTTP/1.1 431 Too Large\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    let connected = bounded(Connect::default().connect(&request, client)).await;
+    let Err(Error::Rejected(rejection)) = connected else { panic!("{connected:?}") };
+    assert_eq!(rejection.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    drop(server);
+}

@@ -245,6 +245,87 @@ async fn a_close_that_the_peer_does_not_take_is_given_up() {
     }
 }
 
+/// A peer that takes so many bytes a second, and answers each Ping that it has taken.
+fn reader(role: Role, peer: &Peer, each_second: usize) {
+    peer.take(0);
+    let peer = peer.clone();
+    tokio::spawn(async move {
+        let mut answered = 0;
+        loop {
+            sleep(secs(1)).await;
+            peer.take(each_second);
+            let (frames, _) = peer.some_frames();
+            for ping in frames.iter().skip(answered).filter(|frame| frame.opcode == 9) {
+                peer.send(wire(role, &[frame().pong(&ping.payload)]));
+            }
+            answered = frames.len();
+        }
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keepalive_ping_waits_for_what_the_peer_is_still_taking() {
+    for role in ROLES {
+        for apart in [false, true] {
+            let (mut ws, peer) = scripted(role, &keepalive());
+            reader(role, &peer, 100);
+            let message = vec![7; 10_000];
+            // The message takes 100 s, and after that the peer is alive for as long as anybody looks.
+            if apart {
+                let (mut sender, mut receiver) = ws.split();
+                let sending = tokio::spawn(async move { sender.send(message).await.map(|()| sender) });
+                assert!(timeout(secs(300), receiver.recv()).await.is_err(), "{role:?}");
+                assert!(sending.await.unwrap().is_ok());
+            } else {
+                ws.feed(message).await.unwrap();
+                assert!(timeout(secs(300), ws.recv()).await.is_err(), "{role:?}");
+            }
+            assert!(peer.frames().len() > 2, "the message and Pings");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_stops_taking_is_a_keepalive_timeout() {
+    for role in ROLES {
+        let (mut ws, peer) = scripted(role, &keepalive().write_timeout(None));
+        peer.take(0);
+        let other = peer.clone();
+        tokio::spawn(async move {
+            sleep(secs(35)).await;
+            other.take(10);
+        });
+        ws.feed("x".repeat(100)).await.unwrap();
+        // The Ping is due at 30, by 40 the peer has taken something, by 50 nothing more.
+        let (took, received) = timed(ws.recv()).await;
+        assert!(matches!(received, Err(Error::Timeout(Timeout::Keepalive))), "{received:?}");
+        assert_eq!(took, 50);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_waits_for_what_the_peer_is_still_taking() {
+    for role in ROLES {
+        for theirs in [false, true] {
+            let (mut ws, peer) = scripted(role, &Config::default().close_timeout(secs(5)));
+            reader(role, &peer, 1000);
+            ws.feed(vec![7; 10_000]).await.unwrap();
+            if theirs {
+                peer.send(wire(role, &[frame().close(1000, "")]));
+                assert_eq!(timed(ws.recv()).await.1.unwrap(), None);
+            } else {
+                // The peer takes all, but never answers.
+                let (took, closed) = timed(ws.close(CloseCode::NORMAL)).await;
+                assert!(matches!(closed, Err(Error::Timeout(Timeout::Close))), "{closed:?}");
+                assert!((15..=20).contains(&took), "{took}");
+            }
+            let frames = peer.frames();
+            assert_eq!(frames.iter().map(|frame| frame.opcode).collect::<Vec<_>>(), [2, 8]);
+            assert_eq!(frames[0].payload.len(), 10_000);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_write_without_progress_is_a_timeout() {
     for role in ROLES {

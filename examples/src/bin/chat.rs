@@ -3,7 +3,7 @@
 //! `chat [--addr HOST:PORT]`
 //!
 //! What somebody sends, everybody else in the room gets. A room keeps a bounded number of messages for its members,
-//! each of bounded size, so a room costs 4 MiB at most; who reads too slowly misses messages and is told how many.
+//! each of bounded size, so a room costs 8 MiB at most; who reads too slowly misses messages and is told how many.
 //! A message beyond 64 KiB closes its sender's connection with 1009.
 
 use std::collections::HashMap;

@@ -1,6 +1,7 @@
 //! The opening handshake as a client.
 
 use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -91,21 +92,32 @@ async fn exchange<S: Transport>(
     handshake: &mut ClientHandshake,
     input: &mut BytesMut,
 ) -> Result<ClientOutcome, Error> {
-    // A server that takes no more of the request may have answered already.
-    let written = poll_fn(|cx| io.poll_transmit(cx, &mut output)).await;
+    let mut written = None;
     loop {
         if let Some(outcome) = handshake.read(input)? {
             return Ok(outcome);
         }
-        let received = poll_fn(|cx| io.poll_receive(cx, input, 0)).await;
+        let received = poll_fn(|cx| {
+            if written.is_none()
+                && let Poll::Ready(result) = io.poll_transmit(cx, &mut output)
+            {
+                written = Some(result);
+            }
+            // A server that takes no more of the request may have answered already (RFC 9112 §9.5).
+            io.poll_receive(cx, input, 0)
+        });
+        let received = received.await;
         // What the server said before the end counts more than how the connection ended.
         return match received {
             Ok(1..) => continue,
             Ok(0) => match (handshake.read_eof(input), written) {
-                (Err(_), Err(error)) => Err(error.into()),
+                (Err(_), Some(Err(error))) => Err(error.into()),
                 (ended, _) => Ok(ended?),
             },
-            Err(error) => handshake.read_cut(input).map_err(|_| written.err().unwrap_or(error).into()),
+            Err(error) => {
+                let error = written.and_then(Result::err).unwrap_or(error);
+                handshake.read_cut(input).map_err(|_| error.into())
+            }
         };
     }
 }

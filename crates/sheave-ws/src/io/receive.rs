@@ -45,6 +45,9 @@ pub(super) trait Link: Replies {
     fn last_sent(&self) -> Option<Instant> {
         None
     }
+
+    /// Changes when the peer has taken something of what waited to be written.
+    fn progress(&self) -> u64;
 }
 
 /// The state of receiving. It is all here and nothing of it is in a future, so dropping one loses nothing.
@@ -59,6 +62,8 @@ pub(super) struct ReceiveLoop {
     close_timeout: Duration,
     /// When closing has taken too long.
     deadline: Option<Instant>,
+    /// The link's progress when it was last asked.
+    progress: u64,
     keepalive: Option<Box<Keepalive>>,
     timer: Timer,
     handle: Option<CloseHandle>,
@@ -99,6 +104,7 @@ impl ReceiveLoop {
             peer_close: None,
             close_timeout: config.close_timeout,
             deadline: None,
+            progress: 0,
             keepalive: timed.then(|| Box::new(Keepalive::new(config, Instant::now().into_std()))),
             timer: Timer::default(),
             handle: None,
@@ -182,9 +188,9 @@ impl ReceiveLoop {
                         self.peer_close = Some(close);
                         // The peer is done with us: whether it still takes our answer does not matter.
                         self.failure = None;
-                        self.close();
+                        self.close(link);
                     }
-                    Err(error) => self.fail(error),
+                    Err(error) => self.fail(link, error),
                     Ok(None) if self.poll_open(cx, link).is_pending() => return Poll::Pending,
                     Ok(None) => {}
                 },
@@ -239,14 +245,14 @@ impl ReceiveLoop {
             return Poll::Ready(());
         }
         if link.is_closed() || self.failure.is_some() {
-            self.start_deadline();
+            self.start_deadline(link);
             if self.is_overdue(cx, link) {
                 return Poll::Ready(());
             }
             return Poll::Pending;
         }
-        let Some(keepalive) = &mut self.keepalive else { return Poll::Pending };
         loop {
+            let Some(keepalive) = &mut self.keepalive else { return Poll::Pending };
             if let Some(sent) = link.last_sent() {
                 keepalive.message(sent.into_std());
             }
@@ -258,13 +264,20 @@ impl ReceiveLoop {
             match keepalive.handle_timeout(now.into_std()) {
                 None => {}
                 Some(Due::Ping(payload)) => {
+                    self.has_progressed(link);
                     link.post(Control::Ping(payload));
                     return Poll::Ready(());
                 }
                 Some(Due::Expired(Timeout::Idle)) => {
                     link.post(Control::Close(CloseCode::GOING_AWAY.into()));
-                    self.fail(Error::Timeout(Timeout::Idle));
+                    self.fail(link, Error::Timeout(Timeout::Idle));
                     return Poll::Ready(());
+                }
+                // The Ping is behind what the peer is still taking, or was until now.
+                Some(Due::Expired(Timeout::Keepalive)) if self.has_progressed(link) => {
+                    if let Some(keepalive) = &mut self.keepalive {
+                        keepalive.taking(now.into_std());
+                    }
                 }
                 Some(Due::Expired(timeout)) => {
                     self.end(link, Error::Timeout(timeout));
@@ -303,15 +316,15 @@ impl ReceiveLoop {
     }
 
     /// The last word was queued: it is to be written and the connection ended, within bounds.
-    fn close(&mut self) {
+    fn close(&mut self, link: &impl Link) {
         self.phase = Phase::Flush;
-        self.start_deadline();
+        self.start_deadline(link);
     }
 
     /// As [`close`](Self::close), for this reason.
-    fn fail(&mut self, error: Error) {
+    fn fail(&mut self, link: &impl Link, error: Error) {
         self.failure = Some(error);
-        self.close();
+        self.close(link);
     }
 
     /// The transport is gone, or is not to be waited for.
@@ -320,25 +333,39 @@ impl ReceiveLoop {
         self.phase = Phase::Ended;
     }
 
-    fn start_deadline(&mut self) {
-        let timeout = self.close_timeout;
-        self.deadline = self.deadline.or_else(|| Instant::now().checked_add(timeout));
+    fn start_deadline(&mut self, link: &impl Link) {
+        if self.deadline.is_none() {
+            self.has_progressed(link);
+            self.deadline = Instant::now().checked_add(self.close_timeout);
+        }
+    }
+
+    /// Whether the peer has taken something of what waited to be written since this was last asked.
+    fn has_progressed(&mut self, link: &impl Link) -> bool {
+        let progress = link.progress();
+        std::mem::replace(&mut self.progress, progress) != progress
     }
 
     /// Whether closing has taken too long; then it is over.
     fn is_overdue(&mut self, cx: &mut Context<'_>, link: &mut impl Link) -> bool {
-        let Some(deadline) = self.deadline else { return false };
-        // A peer that never stops sending uses up the task's budget, without which no tokio timer goes off.
-        let overdue = Instant::now() >= deadline || self.timer.poll(cx, deadline).is_ready();
-        if overdue {
-            let error = Error::Timeout(Timeout::Close);
-            link.abandon(self.failure.as_ref().unwrap_or(&error));
-            // In the later phases the closing handshake is done, or a failure stands already.
-            if self.phase == Phase::Open {
-                self.failure.get_or_insert(error);
+        while let Some(deadline) = self.deadline {
+            // A peer that never stops sending uses up the task's budget, without which no tokio timer goes off.
+            if Instant::now() < deadline && self.timer.poll(cx, deadline).is_pending() {
+                return false;
             }
-            self.phase = Phase::Ended;
+            if !self.has_progressed(link) {
+                let error = Error::Timeout(Timeout::Close);
+                link.abandon(self.failure.as_ref().unwrap_or(&error));
+                // In the later phases the closing handshake is done, or a failure stands already.
+                if self.phase == Phase::Open {
+                    self.failure.get_or_insert(error);
+                }
+                self.phase = Phase::Ended;
+                return true;
+            }
+            // The Close is behind what the peer is still taking, or was until now.
+            self.deadline = Instant::now().checked_add(self.close_timeout);
         }
-        overdue
+        false
     }
 }

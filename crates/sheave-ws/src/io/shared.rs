@@ -48,6 +48,8 @@ pub(super) struct Shared<W> {
     /// When a message was last sent, in microseconds since `since`; kept only if somebody wants to know.
     last_sent: AtomicU64,
     since: Option<Instant>,
+    /// Changes when the peer has taken something of what waited.
+    progress: AtomicU64,
 }
 
 /// The sending direction.
@@ -76,6 +78,7 @@ impl<W: Transmit> Shared<W> {
             unwritten: AtomicBool::new(true),
             last_sent: AtomicU64::new(0),
             since: timed.then(Instant::now),
+            progress: AtomicU64::new(0),
         }
     }
 
@@ -101,6 +104,11 @@ impl<W: Transmit> Shared<W> {
     /// When a message was last sent; the time of the split if none was.
     pub(super) fn last_sent(&self) -> Option<Instant> {
         self.since?.checked_add(Duration::from_micros(self.last_sent.load(Ordering::Relaxed)))
+    }
+
+    /// Changes when the peer has taken something of what waited to be written.
+    pub(super) fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
     }
 
     /// Takes a control frame to send: the turn's holder, this half or the other, will queue it.
@@ -201,6 +209,7 @@ impl<W: Transmit> Shared<W> {
     /// Ends the turn. True if a control frame was posted meanwhile, which the caller has to take up.
     fn release(&self, mut direction: MutexGuard<'_, Direction<W>>) -> bool {
         self.unwritten.store(direction.is_unwritten(), Ordering::Release);
+        self.progress.store(direction.stall.progress(), Ordering::Relaxed);
         let closed = direction.outgoing.is_closed();
         let closes = closed && !self.closed.swap(closed, Ordering::AcqRel);
         drop(direction);

@@ -313,6 +313,10 @@ impl<R: Receive, W: Transmit> Link for Apart<R, W> {
     fn last_sent(&self) -> Option<Instant> {
         self.shared.last_sent()
     }
+
+    fn progress(&self) -> u64 {
+        self.shared.progress()
+    }
 }
 
 /// As [`Receiver::recv`]; ends after an error.

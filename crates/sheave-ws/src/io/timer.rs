@@ -36,6 +36,12 @@ impl Timer {
 #[derive(Debug)]
 pub(super) struct Stall {
     timeout: Option<Duration>,
+    /// A write has to wait.
+    waiting: bool,
+    /// How often a write that had to wait had made progress before.
+    progress: u64,
+    /// How many bytes had left the transport when it last had to wait.
+    departed: u64,
     /// Until when what waits has to move again.
     deadline: Option<Instant>,
     timer: Timer,
@@ -43,18 +49,30 @@ pub(super) struct Stall {
 
 impl Stall {
     pub(super) fn new(timeout: Option<Duration>) -> Self {
-        Self { timeout, deadline: None, timer: Timer::default() }
+        Self { timeout, waiting: false, progress: 0, departed: 0, deadline: None, timer: Timer::default() }
+    }
+
+    /// Changes when the peer has taken something of what waits.
+    pub(super) fn progress(&self) -> u64 {
+        self.progress
     }
 
     /// Everything was written: holds nothing any more.
     pub(super) fn clear(&mut self) {
-        if self.deadline.is_some() {
-            *self = Self::new(self.timeout);
+        if std::mem::take(&mut self.waiting) {
+            self.progress += 1;
+            self.deadline = None;
+            self.timer = Timer::default();
         }
     }
 
-    /// A write has to wait, and has `progressed` before: Ready once it has not for too long.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, progressed: bool) -> Poll<Error> {
+    /// A write has to wait. It has `taken` something out of the queue before, and so many bytes have
+    /// `departed` by now. Ready once there was neither for too long.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, taken: bool, departed: u64) -> Poll<Error> {
+        let progressed = taken || departed != self.departed;
+        self.departed = departed;
+        self.waiting = true;
+        self.progress += u64::from(progressed);
         let Some(timeout) = self.timeout else { return Poll::Pending };
         if progressed || self.deadline.is_none() {
             self.deadline = Instant::now().checked_add(timeout);

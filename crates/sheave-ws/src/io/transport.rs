@@ -35,6 +35,14 @@ pub trait Transmit: Unpin {
 
     /// Ends this direction: a TCP FIN, an END_STREAM.
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// How many bytes have left the transport, if it has a buffer of its own, as TLS does.
+    ///
+    /// A peer that takes little at a time is told by it from one that takes nothing. Default: 0, whatever is
+    /// taken out of `output` has left.
+    fn departed(&self) -> u64 {
+        0
+    }
 }
 
 /// Both directions of a connection. Everything that is [`AsyncRead`] and [`AsyncWrite`] is one.
@@ -134,7 +142,7 @@ impl<S: AsyncRead + Unpin> Receive for S {
                 input.extend_from_slice(&start);
             }
         } else if input.capacity() - input.len() < ROOM.max(missing) {
-            // A claimed length earns at most as much again as has really come.
+            // Beyond a read buffer, a claimed length earns room only in proportion to what has really come.
             input.reserve(missing.clamp(ROOM, READ_BUFFER.max(input.len())));
         }
         let received = pin!(self.read_buf(input)).poll(cx);

@@ -229,6 +229,8 @@ impl<S: Transport> WebSocket<S> {
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.receiving.heed_handle(&mut self.outgoing);
         if self.outgoing.is_closed() {
+            // Who only sends may never come to `recv`, which sees to the rest.
+            let _ = self.poll_written(cx);
             return Poll::Ready(Err(Error::Closed));
         }
         if !self.outgoing.has_room() {
@@ -272,7 +274,10 @@ pub(super) fn poll_write(
                 continue;
             }
             Poll::Ready(Err(error)) => error.into(),
-            Poll::Pending => ready!(stall.poll(cx, output.len() < before)),
+            Poll::Pending => {
+                let taken = output.len() < before;
+                ready!(stall.poll(cx, taken, io.departed()))
+            }
         };
         outgoing.abandon();
         return Poll::Ready(Err(failure));
@@ -316,6 +321,10 @@ impl<S: Transport> Link for Whole<'_, S> {
 
     fn is_closed(&self) -> bool {
         self.outgoing.is_closed()
+    }
+
+    fn progress(&self) -> u64 {
+        self.stall.progress()
     }
 }
 
