@@ -14,8 +14,15 @@ pub struct Compressor {
     kind: Kind,
     takeover: bool,
     budget: usize,
+    context: Option<Context>,
+}
+
+/// What a [`Compressor`] remembers of earlier messages, apart from it.
+pub struct Context {
+    kind: Kind,
+    /// There until dropped.
     deflate: Option<Deflate>,
-    /// To keep `deflate` between messages.
+    /// To be kept between messages.
     permit: Option<Permit>,
 }
 
@@ -34,8 +41,7 @@ impl Compressor {
             kind,
             takeover: config.context_takeover && agreed.context_takeover,
             budget: config.context_budget,
-            deflate: None,
-            permit: None,
+            context: None,
         }
     }
 
@@ -55,7 +61,7 @@ impl Compressor {
     /// Appends to `output` all that was compressed so far, so that the receiver can inflate it: the end of a
     /// fragment that is not to wait for the next one.
     pub fn flush(&mut self, output: &mut BytesMut) {
-        if self.deflate.is_some() {
+        if self.context.is_some() {
             self.run(&[], DeflateFlush::SyncFlush, output);
         }
     }
@@ -72,23 +78,33 @@ impl Compressor {
             // RFC 7692 §7.2.3.6: nothing, or nothing since the last flush, is an empty block.
             _ => output.put_u8(0x00),
         }
-        if !self.takeover || self.deflate.is_some() && self.permit.is_none() && !self.may_keep() {
-            self.release();
-        }
+        let Self { takeover, budget, kind, context, .. } = self;
+        context.take_if(|context| {
+            context.permit = context.permit.take().or_else(|| Permit::new(kind.size(), *budget));
+            !*takeover || context.permit.is_none()
+        });
     }
 
     /// Gives the memory back. The next message refers back to nothing, which every receiver can take. Not to be
     /// called inside a message.
     pub fn release(&mut self) {
-        self.permit = None;
-        if let Some(deflate) = self.deflate.take() {
-            pool::keep_deflate(self.kind, deflate);
-        }
+        self.context = None;
     }
 
     /// Whether it holds memory.
     pub fn is_holding(&self) -> bool {
-        self.deflate.is_some()
+        self.context.is_some()
+    }
+
+    /// Takes out what it remembers, as [`release`](Self::release) does, but keeps it for
+    /// [`set_context`](Self::set_context).
+    pub fn take_context(&mut self) -> Option<Context> {
+        self.context.take()
+    }
+
+    /// Goes on with what [`take_context`](Self::take_context) took out, if nothing was compressed since.
+    pub fn set_context(&mut self, context: Context) {
+        self.context.get_or_insert(context);
     }
 
     /// How far back its messages refer, as a power of two.
@@ -96,13 +112,10 @@ impl Compressor {
         self.kind.window_bits
     }
 
-    fn may_keep(&mut self) -> bool {
-        self.permit = Permit::new(self.kind.size(), self.budget);
-        self.permit.is_some()
-    }
-
     fn run(&mut self, mut input: &[u8], flush: DeflateFlush, output: &mut BytesMut) {
-        let deflate = self.deflate.get_or_insert_with(|| pool::deflate(self.kind));
+        let kind = self.kind;
+        let context = self.context.get_or_insert_with(|| Context { kind, deflate: None, permit: None });
+        let deflate = context.deflate.get_or_insert_with(|| pool::deflate(kind));
         with_scratch(|scratch| {
             loop {
                 let (read, written) = (deflate.total_in(), deflate.total_out());
@@ -117,6 +130,21 @@ impl Compressor {
                 }
             }
         });
+    }
+}
+
+/// For whichever connection of the thread compresses next.
+impl Drop for Context {
+    fn drop(&mut self) {
+        if let Some(deflate) = self.deflate.take() {
+            pool::keep_deflate(self.kind, deflate);
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 

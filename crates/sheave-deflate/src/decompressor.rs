@@ -220,6 +220,13 @@ impl Decompressor {
     }
 }
 
+/// For whichever connection of the thread inflates next.
+impl Drop for Decompressor {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
 impl fmt::Debug for Decompressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decompressor").field("window", &self.window).finish_non_exhaustive()

@@ -41,7 +41,7 @@ mod history;
 mod negotiation;
 mod pool;
 
-pub use compressor::Compressor;
+pub use compressor::{Compressor, Context};
 pub use config::DeflateConfig;
 pub use decompressor::{Decompressor, Progress};
 pub use error::{DeflateError, MalformedExtensions};

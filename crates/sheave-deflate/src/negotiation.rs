@@ -24,6 +24,14 @@ pub struct Direction {
     pub context_takeover: bool,
 }
 
+impl Agreement {
+    /// What a server's answer settles, once the client has [confirmed](DeflateConfig::confirm) it. `None` for
+    /// another extension, and for one that is not in order.
+    pub fn of_answer(answer: &ExtensionOffer) -> Option<Self> {
+        Parameters::read(answer).map(Parameters::agreement)
+    }
+}
+
 impl DeflateConfig {
     /// What a client asks for.
     pub fn offer(&self) -> ExtensionOffer {

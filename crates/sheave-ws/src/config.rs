@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sheave_deflate::DeflateConfig;
+
 /// Which end of the connection this is. It decides who masks (RFC 6455 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -11,19 +13,43 @@ pub enum Role {
     Server,
 }
 
+/// Whether the `no-masking` extension is offered or accepted (draft-damjanovic-websockets-nomasking).
+///
+/// Masking keeps a script in a browser from choosing the bytes on the wire, which could deceive a proxy that
+/// does not know WebSockets (RFC 6455 §10.3). Where nobody in between reads the bytes it is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum NoMasking {
+    /// No.
+    #[default]
+    Never,
+    /// On encrypted transports alone.
+    Encrypted,
+    /// On any transport.
+    Always,
+}
+
 /// The limits and times of a WebSocket, each with a safe default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// The longest message that is received, in bytes. Default: 64 MiB.
     pub max_message_size: usize,
-    /// The longest frame that is received, in bytes. Default: 16 MiB.
+    /// The longest message that is received in parts, by a reader, in bytes. Default: 64 MiB.
+    pub max_streamed_size: u64,
+    /// The longest frame that is received whole, in bytes. Default: 16 MiB.
     pub max_frame_size: usize,
     /// The most frames that one message may come in. Default: 131 072.
     pub max_fragments: usize,
     /// How many bytes may wait to be written before sending waits. Default: 64 KiB. One message above it is
     /// taken whole.
     pub high_water_mark: usize,
+    /// The longest frame that is sent, in bytes: a longer message leaves in fragments, and Pings and Pongs leave
+    /// in between. Default: never fragmented.
+    pub max_sent_frame_size: Option<usize>,
+    /// permessage-deflate (RFC 7692), offered or accepted if it is set. Default: not.
+    pub deflate: Option<DeflateConfig>,
+    /// Whether a client need not mask, if both sides agree. Default: it masks.
+    pub no_masking: NoMasking,
     /// After how long without a sign of life the peer is sent a Ping. Default: never.
     pub keepalive_interval: Option<Duration>,
     /// How long after a keepalive Ping the peer may stay silent, unless it is still taking what was queued
@@ -43,9 +69,13 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_message_size: 64 << 20,
+            max_streamed_size: 64 << 20,
             max_frame_size: 16 << 20,
             max_fragments: 128 << 10,
             high_water_mark: 64 << 10,
+            max_sent_frame_size: None,
+            deflate: None,
+            no_masking: NoMasking::Never,
             keepalive_interval: None,
             keepalive_timeout: Duration::from_secs(20),
             idle_timeout: None,
@@ -60,6 +90,30 @@ impl Config {
     #[must_use]
     pub fn max_message_size(self, bytes: usize) -> Self {
         Self { max_message_size: bytes, ..self }
+    }
+
+    /// Sets [`Self::max_streamed_size`].
+    #[must_use]
+    pub fn max_streamed_size(self, bytes: u64) -> Self {
+        Self { max_streamed_size: bytes, ..self }
+    }
+
+    /// Sets [`Self::max_sent_frame_size`]; 0 counts as 1.
+    #[must_use]
+    pub fn max_sent_frame_size(self, bytes: impl Into<Option<usize>>) -> Self {
+        Self { max_sent_frame_size: bytes.into(), ..self }
+    }
+
+    /// Sets [`Self::deflate`].
+    #[must_use]
+    pub fn deflate(self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
+        Self { deflate: deflate.into(), ..self }
+    }
+
+    /// Sets [`Self::no_masking`].
+    #[must_use]
+    pub fn no_masking(self, no_masking: NoMasking) -> Self {
+        Self { no_masking, ..self }
     }
 
     /// Sets [`Self::max_frame_size`].

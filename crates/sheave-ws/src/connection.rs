@@ -5,9 +5,10 @@ use bytes::{Bytes, BytesMut};
 use crate::close::CloseFrame;
 use crate::config::{Config, Role};
 use crate::error::Error;
+use crate::handshake::Agreed;
 use crate::incoming::{Event, Incoming};
 use crate::message::Message;
-use crate::outgoing::{MaskingKeys, Outgoing};
+use crate::outgoing::{Compress, MaskingKeys, Outgoing};
 use crate::output::Output;
 
 /// A WebSocket connection as a value: bytes in, events out, bytes out.
@@ -43,6 +44,13 @@ impl Connection {
         Self { incoming: Incoming::new(role, config), outgoing: Outgoing::new(role, config, keys) }
     }
 
+    /// Uses what the opening handshake agreed on: permessage-deflate as configured, and no-masking.
+    #[must_use]
+    pub fn agreed(mut self, config: &Config, agreed: &Agreed) -> Self {
+        agreed.apply(config, &mut self.incoming, &mut self.outgoing);
+        self
+    }
+
     /// Takes the next event from the start of `input`, or `None` if it needs more bytes.
     ///
     /// # Errors
@@ -56,7 +64,7 @@ impl Connection {
     /// # Errors
     /// [`Error::Closed`] after a Close; [`Error::Usage`] inside a message sent in fragments.
     pub fn send(&mut self, message: Message) -> Result<(), Error> {
-        self.outgoing.message(message)
+        self.outgoing.message(message, Compress::Auto)
     }
 
     /// Queues a fragment of a message; the first says whether it is text, `fin` that this is the last.

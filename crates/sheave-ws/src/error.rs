@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use sheave_deflate::DeflateError;
+
 use crate::close::CloseCode;
 use crate::handshake::{HandshakeError, Refusal, Rejection};
 use crate::utf8::InvalidUtf8;
@@ -70,6 +72,8 @@ pub enum ProtocolError {
     ExpectedContinuation,
     /// Text that is not UTF-8 (§8.1).
     InvalidUtf8,
+    /// A compressed message that cannot be inflated (RFC 7692 §7.2.2).
+    Deflate,
     /// A Close payload of one byte (§5.5.1).
     ClosePayload,
     /// A close code that must not be sent (§7.4).
@@ -82,7 +86,7 @@ impl ProtocolError {
     /// The code of the Close frame that answers this.
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 | Self::CloseReason => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::Deflate | Self::CloseReason => CloseCode::INVALID_PAYLOAD,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -101,6 +105,7 @@ impl ProtocolError {
             Self::UnexpectedContinuation => "continuation of nothing",
             Self::ExpectedContinuation => "new message inside a fragmented one",
             Self::InvalidUtf8 => "text is not UTF-8",
+            Self::Deflate => "compressed data is corrupt",
             Self::ClosePayload => "close payload of one byte",
             Self::CloseCode(_) => "close code not allowed",
             Self::CloseReason => "close reason is not UTF-8",
@@ -112,7 +117,8 @@ impl ProtocolError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limit {
-    /// A message longer than [`crate::Config::max_message_size`].
+    /// A message longer than [`crate::Config::max_message_size`], or read in parts and longer than
+    /// [`crate::Config::max_streamed_size`]; of a compressed one, what it inflates to counts.
     MessageSize,
     /// A frame longer than [`crate::Config::max_frame_size`].
     FrameSize,
@@ -160,6 +166,10 @@ pub enum Usage {
     /// A new message, or a fragment of the other kind, inside a message that is sent in fragments
     /// (RFC 6455 §5.4).
     InsideMessage,
+    /// A part of a message before [`crate::Outgoing::begin`], or its end inside a character of text.
+    Incomplete,
+    /// A part of a text message that is not UTF-8.
+    InvalidUtf8,
 }
 
 impl fmt::Display for Error {
@@ -198,6 +208,8 @@ impl fmt::Display for Usage {
             Self::CloseReasonTooLong => "a close reason is at most 123 bytes long",
             Self::ReasonWithoutCode => "a close reason follows a code",
             Self::InsideMessage => "a fragmented message has to be finished first",
+            Self::Incomplete => "no message was begun, or it ends inside a character",
+            Self::InvalidUtf8 => "a text message is UTF-8",
         })
     }
 }
@@ -214,6 +226,22 @@ impl std::error::Error for Error {
 
 impl std::error::Error for Usage {}
 
+/// For readers and writers, which speak of [`io::Error`]: the WebSocket's error is inside.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Io(error) => return error,
+            Error::Protocol(_) | Error::Limit(_) => io::ErrorKind::InvalidData,
+            Error::Timeout(_) => io::ErrorKind::TimedOut,
+            Error::Disconnected => io::ErrorKind::UnexpectedEof,
+            Error::Closed => io::ErrorKind::BrokenPipe,
+            Error::Usage(_) => io::ErrorKind::InvalidInput,
+            Error::Handshake(_) | Error::Rejected(_) | Error::Refused(_) => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
 impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error)
@@ -223,6 +251,15 @@ impl From<ProtocolError> for Error {
 impl From<InvalidUtf8> for Error {
     fn from(_: InvalidUtf8) -> Self {
         Self::Protocol(ProtocolError::InvalidUtf8)
+    }
+}
+
+impl From<DeflateError> for Error {
+    fn from(error: DeflateError) -> Self {
+        match error {
+            DeflateError::TooLarge => Limit::MessageSize.into(),
+            _ => ProtocolError::Deflate.into(),
+        }
     }
 }
 

@@ -4,14 +4,16 @@
 //! [`client_confirm`] settle which extensions a connection uses, and [`ReservedBits`] keep two of them from
 //! claiming the same bit. What an extension then does to frames is not decided here.
 
-mod offer;
-
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
 use std::sync::Arc;
 
-pub use offer::ExtensionOffer;
+use http::HeaderMap;
+use http::header::SEC_WEBSOCKET_EXTENSIONS;
+use sheave_deflate::DeflateConfig;
+pub use sheave_deflate::ExtensionOffer;
 
+use crate::config::{Config, NoMasking};
 use crate::handshake::HandshakeError;
 
 /// An extension as the opening handshake sees it.
@@ -93,6 +95,80 @@ impl fmt::Debug for ReservedBits {
         }
         debug.finish()
     }
+}
+
+/// permessage-deflate (RFC 7692).
+impl Extension for DeflateConfig {
+    fn name(&self) -> &str {
+        sheave_deflate::NAME
+    }
+
+    fn offers(&self) -> Vec<ExtensionOffer> {
+        vec![self.offer()]
+    }
+
+    fn answer(&self, offer: &ExtensionOffer) -> Option<ExtensionOffer> {
+        self.answer(offer).map(|(answer, _)| answer)
+    }
+
+    fn confirm(&self, answer: &ExtensionOffer) -> bool {
+        self.confirm(answer).is_some()
+    }
+
+    fn reserved_bits(&self) -> ReservedBits {
+        ReservedBits::RSV1
+    }
+}
+
+/// `no-masking` (draft-damjanovic-websockets-nomasking): it has no parameters.
+struct NoMaskingExtension;
+
+/// Its name.
+pub(crate) const NO_MASKING: &str = "no-masking";
+
+impl Extension for NoMaskingExtension {
+    fn name(&self) -> &str {
+        NO_MASKING
+    }
+
+    fn offers(&self) -> Vec<ExtensionOffer> {
+        vec![ExtensionOffer::new(NO_MASKING)]
+    }
+
+    fn answer(&self, offer: &ExtensionOffer) -> Option<ExtensionOffer> {
+        offer.parameters().is_empty().then(|| offer.clone())
+    }
+
+    fn confirm(&self, answer: &ExtensionOffer) -> bool {
+        answer.parameters().is_empty()
+    }
+
+    fn reserved_bits(&self) -> ReservedBits {
+        ReservedBits::NONE
+    }
+}
+
+impl Config {
+    /// The extensions to negotiate, on a transport that is encrypted or not.
+    pub fn extensions(&self, encrypted: bool) -> Vec<Arc<dyn Extension>> {
+        let mut extensions: Vec<Arc<dyn Extension>> = Vec::new();
+        if let Some(deflate) = &self.deflate {
+            extensions.push(Arc::new(deflate.clone()));
+        }
+        if self.no_masking == NoMasking::Always || encrypted && self.no_masking == NoMasking::Encrypted {
+            extensions.push(Arc::new(NoMaskingExtension));
+        }
+        extensions
+    }
+}
+
+/// Reads all lines of `Sec-WebSocket-Extensions`, in order. Without the header there are none.
+///
+/// # Errors
+/// [`HandshakeError::MalformedExtensions`], see [`ExtensionOffer::parse`].
+pub fn from_headers(headers: &HeaderMap) -> Result<Vec<ExtensionOffer>, HandshakeError> {
+    let lines = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).into_iter().map(|line| line.as_bytes());
+    ExtensionOffer::parse(lines).map_err(|error| HandshakeError::MalformedExtensions(error.reason()))
 }
 
 /// A server's answers to a client's offers, in the client's order of preference, and the reserved bits that

@@ -117,6 +117,12 @@ impl FrameHeader {
 
     /// Appends the header to `out`.
     pub fn encode(&self, out: &mut BytesMut) {
+        let (bytes, size) = self.to_bytes();
+        out.put_slice(&bytes[..size]);
+    }
+
+    /// The header, and how many of these bytes it takes.
+    pub(crate) fn to_bytes(self) -> ([u8; Self::MAX_SIZE], usize) {
         let first = u8::from(self.fin) << 7 | self.reserved.bits() | self.opcode as u8;
         let masked = u8::from(self.mask.is_some()) << 7;
         let mut bytes = [0; Self::MAX_SIZE];
@@ -141,6 +147,6 @@ impl FrameHeader {
             bytes[size..size + 4].copy_from_slice(&key);
             size += 4;
         }
-        out.put_slice(&bytes[..size]);
+        (bytes, size)
     }
 }

@@ -1,22 +1,21 @@
-//! Bytes to messages (RFC 6455 §5, §6.2): the receiving half of a connection.
+//! Bytes to messages (RFC 6455 §5, §6.2; RFC 7692 §6.2): the receiving half of a connection.
 
 use bytes::{Buf, Bytes, BytesMut};
+use sheave_deflate::Decompressor;
 
 use crate::close::CloseFrame;
 use crate::config::{Config, Role};
 use crate::error::{Error, Limit, ProtocolError};
-use crate::extension::ReservedBits;
-use crate::frame::{FrameHeader, OpCode};
-use crate::mask;
+use crate::frame::OpCode;
+use crate::frames::{Data, Frames, Next};
 use crate::message::{Message, Utf8Bytes};
 use crate::outgoing::Control;
-use crate::utf8::Utf8Validator;
 
-/// Something that arrived.
+/// Something that arrived: a data message, or what stands for one, or a control frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A whole data message.
-    Message(Message),
+pub enum Event<T = Message> {
+    /// A whole data message; of [`Incoming::start`] its beginning, of [`Incoming::read`] a part of it.
+    Message(T),
     /// A Ping; its Pong has been posted already.
     Ping(Bytes),
     /// A Pong.
@@ -32,63 +31,218 @@ pub trait Replies {
     fn post(&mut self, control: Control);
 }
 
+impl<T> Event<T> {
+    /// The same with another kind of message.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Event<U> {
+        match self {
+            Self::Message(message) => Event::Message(change(message)),
+            Self::Ping(payload) => Event::Ping(payload),
+            Self::Pong(payload) => Event::Pong(payload),
+            Self::Close(close) => Event::Close(close),
+        }
+    }
+}
+
 /// The receiving half: takes bytes, gives events, posts the replies that are owed.
+///
+/// There are three ways to take a message: whole with [`recv`](Self::recv), lent with [`lend`](Self::lend), in
+/// parts with [`start`](Self::start) and [`read`](Self::read). All of them take the bytes from the start of
+/// `input` and give `None` if they need more; the caller only appends. A frame that has not come whole may
+/// stay there, unmasked as far as it is. After a Close or an error all input is thrown away.
+///
+/// Their errors are what the peer did wrong, at the first byte that shows it. The Close that says so has been
+/// posted to `replies`.
 #[derive(Debug)]
 pub struct Incoming {
-    role: Role,
+    frames: Frames,
     max_message_size: usize,
+    max_streamed_size: u64,
     max_frame_size: usize,
-    max_fragments: usize,
-    /// The frame whose payload is arriving.
-    frame: Option<FrameHeader>,
-    /// How much of that payload, at the start of the input, is unmasked and checked.
-    ready: usize,
-    /// The fragmented message that is open.
-    fragments: Option<Fragments>,
-    /// Checks the text message that is arriving.
-    utf8: Utf8Validator,
+    inflate: Option<Box<Decompressor>>,
+    /// It was used since [`age`](Self::age) was last called.
+    inflated: bool,
+    /// What has come of the message and is not in the input any more.
+    assembled: Vec<u8>,
+    /// How much at the start of the input the last call has lent.
+    lent: usize,
+    /// How much has been read of the message that is read in parts.
+    reading: Option<u64>,
     /// Set by a Close or an error: nothing that follows is looked at.
     ended: bool,
 }
 
-/// A message of which some frames have come.
-#[derive(Debug)]
-struct Fragments {
+/// A message that [`Incoming::lend`] has lent: see [`Incoming::lent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lent {
     text: bool,
-    count: usize,
-    payload: BytesMut,
+    /// It is in the input, and so long; else it was assembled.
+    input: Option<usize>,
 }
 
 impl Incoming {
     /// The receiving half of a fresh connection.
     pub fn new(role: Role, config: &Config) -> Self {
         Self {
-            role,
+            frames: Frames::new(role, config.max_fragments),
             max_message_size: config.max_message_size,
+            max_streamed_size: config.max_streamed_size,
             max_frame_size: config.max_frame_size,
-            max_fragments: config.max_fragments,
-            frame: None,
-            ready: 0,
-            fragments: None,
-            utf8: Utf8Validator::default(),
+            inflate: None,
+            inflated: false,
+            assembled: Vec::new(),
+            lent: 0,
+            reading: None,
             ended: false,
         }
     }
 
-    /// Takes the next event from the start of `input`, or `None` if it needs more bytes.
-    ///
-    /// A frame that has not come whole stays in `input`, unmasked as far as it is there; the caller only
-    /// appends. After a Close or an error all input is thrown away.
+    /// Takes compressed messages from now on, as was agreed on (RFC 7692).
+    pub fn set_decompressor(&mut self, decompressor: Decompressor) {
+        self.frames.deflate = true;
+        self.inflate = Some(Box::new(decompressor));
+    }
+
+    /// Takes frames of a client that are not masked from now on.
+    pub fn set_no_masking(&mut self) {
+        self.frames.no_masking = true;
+    }
+
+    /// Takes the next event.
     ///
     /// # Errors
-    /// What the peer did wrong, at the first byte that shows it. The Close that says so has been posted to
-    /// `replies`.
+    /// See [`Incoming`].
     pub fn recv(&mut self, input: &mut BytesMut, replies: &mut impl Replies) -> Result<Option<Event>, Error> {
+        let event = self.lend(input, replies)?;
+        Ok(event.map(|event| event.map(|lent| self.keep(input, lent))))
+    }
+
+    /// As [`recv`](Self::recv), but a message is not copied: [`lent`](Self::lent) gives it until the next call.
+    ///
+    /// # Errors
+    /// See [`Incoming`].
+    pub fn lend(
+        &mut self,
+        input: &mut BytesMut,
+        replies: &mut impl Replies,
+    ) -> Result<Option<Event<Lent>>, Error> {
+        self.take_back(input);
+        self.next(input, replies, |this, data, input| match this.reading {
+            Some(_) => this.skip(data, input),
+            None => this.gather(data, input),
+        })
+    }
+
+    /// The message that [`lend`](Self::lend) has just lent, and whether it is text. `input` is as that left it.
+    pub fn lent<'a>(&'a self, input: &'a [u8], lent: Lent) -> (bool, &'a [u8]) {
+        (lent.text, lent.input.map_or(&self.assembled, |length| &input[..length]))
+    }
+
+    /// Takes the start of the next message: whether it is text. What nobody has [read](Self::read) of the one
+    /// before is skipped.
+    ///
+    /// # Errors
+    /// See [`Incoming`].
+    pub fn start(
+        &mut self,
+        input: &mut BytesMut,
+        replies: &mut impl Replies,
+    ) -> Result<Option<Event<bool>>, Error> {
+        self.take_back(input);
+        self.next(input, replies, |this, data, input| match this.reading {
+            Some(_) => this.skip(data, input),
+            None => {
+                this.reading = Some(0);
+                Ok(Step::Done(data.message.text))
+            }
+        })
+    }
+
+    /// Takes what has come of the message that [`start`](Self::start) began into `output`, which must not be
+    /// empty. Gives how much that is, and 0 at its end. [`Config::max_streamed_size`] is the limit.
+    ///
+    /// # Errors
+    /// See [`Incoming`].
+    pub fn read(
+        &mut self,
+        input: &mut BytesMut,
+        replies: &mut impl Replies,
+        output: &mut [u8],
+    ) -> Result<Option<Event<usize>>, Error> {
+        if self.reading.is_none() && !self.ended {
+            return Ok(Some(Event::Message(0)));
+        }
+        self.next(input, replies, |this, data, input| this.pull(data, input, output))
+    }
+
+    /// How many bytes beyond `input` have to come before anything can be taken; 0 if that is not known.
+    ///
+    /// The peer claimed this length. Reserve by it only in proportion to what has really arrived.
+    pub fn missing(&self, input: &BytesMut) -> usize {
+        let compressed = self.frames.message().is_some_and(|message| message.compressed);
+        if compressed || self.reading.is_some() { 0 } else { self.frames.missing(input) }
+    }
+
+    /// Whether a Close or an error has ended the receiving half.
+    pub fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Takes back what was lent, and gives back the memory that only a next message needs: for when that is to
+    /// be waited for.
+    pub fn rest(&mut self, input: &mut BytesMut) {
+        self.take_back(input);
+        if self.assembled.is_empty() {
+            self.assembled = Vec::new();
+        }
+    }
+
+    /// Gives the memory for inflating back, if no compressed message has come since the last call. Tells whether
+    /// some is held still.
+    pub fn age(&mut self) -> bool {
+        let Some(inflate) = &mut self.inflate else { return false };
+        if !std::mem::take(&mut self.inflated) && self.frames.message().is_none() {
+            inflate.release();
+        }
+        inflate.is_holding()
+    }
+
+    /// Whether there is memory for [`age`](Self::age) to give back.
+    pub fn is_holding(&self) -> bool {
+        self.inflate.as_ref().is_some_and(|inflate| inflate.is_holding())
+    }
+
+    /// Makes a lent message one's own.
+    fn keep(&mut self, input: &mut BytesMut, lent: Lent) -> Message {
+        let payload = match lent.input {
+            Some(length) => {
+                self.lent = 0;
+                take(input, length)
+            }
+            None if self.assembled.len() < LARGE => Bytes::copy_from_slice(&self.assembled),
+            None => std::mem::take(&mut self.assembled).into(),
+        };
+        if lent.text { Message::Text(Utf8Bytes::validated(payload)) } else { Message::Binary(payload) }
+    }
+
+    fn take_back(&mut self, input: &mut BytesMut) {
+        input.advance(std::mem::take(&mut self.lent));
+        if self.frames.message().is_none() {
+            self.assembled.clear();
+        }
+    }
+
+    /// The next event, with what it owes the peer.
+    fn next<T>(
+        &mut self,
+        input: &mut BytesMut,
+        replies: &mut impl Replies,
+        data: impl FnMut(&mut Self, Data, &mut BytesMut) -> Result<Step<T>, Error>,
+    ) -> Result<Option<Event<T>>, Error> {
         if self.ended {
             input.clear();
             return Ok(None);
         }
-        let result = self.next_event(input);
+        let result = self.next_event(input, data);
         match &result {
             Ok(Some(Event::Ping(payload))) => replies.post(Control::Pong(payload.clone())),
             // RFC 6455 §5.5.1: the answer "typically echos the status code".
@@ -105,153 +259,188 @@ impl Incoming {
         result
     }
 
-    /// How many bytes the frame that is arriving still lacks beyond `input`; 0 if that is not known.
-    ///
-    /// The peer claimed this length. Reserve by it only in proportion to what has really arrived.
-    pub fn missing(&self, input: &BytesMut) -> usize {
-        self.frame.map_or(0, |frame| (frame.length as usize).saturating_sub(input.len()))
-    }
-
-    /// Whether a Close or an error has ended the receiving half.
-    pub fn is_ended(&self) -> bool {
-        self.ended
-    }
-
-    fn next_event(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Error> {
+    /// Goes from frame to frame: gives control frames out, and data frames to `data` until that is done.
+    fn next_event<T>(
+        &mut self,
+        input: &mut BytesMut,
+        mut data: impl FnMut(&mut Self, Data, &mut BytesMut) -> Result<Step<T>, Error>,
+    ) -> Result<Option<Event<T>>, Error> {
         loop {
-            let frame = match self.frame {
-                Some(frame) => frame,
-                None => {
-                    self.check_start(input)?;
-                    let Some((frame, size)) = FrameHeader::decode(input)? else { return Ok(None) };
-                    self.check(&frame)?;
-                    input.advance(size);
-                    self.frame = Some(frame);
-                    frame
+            let step = match self.frames.next(input)? {
+                None => return Ok(None),
+                Some(Next::Control(OpCode::Ping, payload)) => return Ok(Some(Event::Ping(payload))),
+                Some(Next::Control(OpCode::Close, payload)) => {
+                    return Ok(Some(Event::Close(CloseFrame::decode(&payload)?)));
                 }
+                Some(Next::Control(_, payload)) => return Ok(Some(Event::Pong(payload))),
+                Some(Next::Data(frame)) => data(self, frame, input)?,
             };
-            // The header's length is within `max_frame_size`, or 125.
-            let length = frame.length as usize;
-            self.unmask(&frame, &mut input[..])?;
-            if self.ready < length {
-                return Ok(None);
-            }
-            self.frame = None;
-            self.ready = 0;
-            if let Some(event) = self.complete(&frame, input, length)? {
-                return Ok(Some(event));
+            match step {
+                Step::Next => {}
+                Step::Wait => return Ok(None),
+                Step::Done(value) => return Ok(Some(Event::Message(value))),
             }
         }
     }
 
-    /// Checks what depends on the connection in a header's first bytes, as far as they are there; byte by
-    /// byte, so that the verdict is the same however the input was cut.
-    fn check_start(&self, input: &[u8]) -> Result<(), ProtocolError> {
-        let Some(first) = input.first() else { return Ok(()) };
-        // RFC 6455 §5.2: "MUST be 0 unless an extension is negotiated".
-        if ReservedBits::of_first_byte(*first) != ReservedBits::NONE {
-            return Err(ProtocolError::ReservedBits);
-        }
-        FrameHeader::decode(&[*first])?;
-        // RFC 6455 §5.1.
-        match (self.role, input.get(1).map(|second| second & 0x80 != 0)) {
-            (Role::Server, Some(false)) => Err(ProtocolError::Unmasked),
-            (Role::Client, Some(true)) => Err(ProtocolError::Masked),
-            _ => Ok(()),
-        }
-    }
-
-    /// Checks what a header alone shows to be wrong, before any payload is waited for.
-    fn check(&mut self, frame: &FrameHeader) -> Result<(), Error> {
-        if frame.opcode.is_control() {
-            return Ok(());
-        }
-        // RFC 6455 §5.4: fragments of one message are not interleaved with those of another.
-        match (&self.fragments, frame.opcode) {
-            (None, OpCode::Continuation) => return Err(ProtocolError::UnexpectedContinuation.into()),
-            (Some(_), OpCode::Text | OpCode::Binary) => {
-                return Err(ProtocolError::ExpectedContinuation.into());
-            }
-            _ => {}
-        }
-        let (before, count) = self.fragments.as_ref().map_or((0, 0), |open| (open.payload.len(), open.count));
-        if frame.length > self.max_frame_size as u64 {
+    /// Takes what has come of a data frame, up to a whole message.
+    fn gather(&mut self, data: Data, input: &mut BytesMut) -> Result<Step<Lent>, Error> {
+        let Data { message, left, fin, .. } = data;
+        let most = self.max_message_size;
+        if data.length > self.max_frame_size as u64 {
             return Err(Limit::FrameSize.into());
         }
-        if frame.length > (self.max_message_size - before) as u64 {
+        if !message.compressed && left > (most - self.assembled.len()) as u64 {
             return Err(Limit::MessageSize.into());
         }
-        if count >= self.max_fragments {
-            return Err(Limit::Fragments.into());
-        }
-        Ok(())
-    }
-
-    /// Unmasks and checks what has newly come of the frame's payload, block by block while it is in cache.
-    fn unmask(&mut self, frame: &FrameHeader, input: &mut [u8]) -> Result<(), ProtocolError> {
-        const BLOCK: usize = 8 << 10;
-        let text = match frame.opcode {
-            OpCode::Text => true,
-            OpCode::Continuation => self.fragments.as_ref().is_some_and(|open| open.text),
-            _ => false,
-        };
-        let here = input.len().min(frame.length as usize);
-        for block in input[self.ready..here].chunks_mut(BLOCK) {
-            if let Some(key) = frame.mask {
-                mask::apply(key, self.ready, block);
-            }
-            if text {
-                self.utf8.push(block).map_err(|_| ProtocolError::InvalidUtf8)?;
-            }
-            self.ready += block.len();
-        }
-        // RFC 6455 §8.1: a message must not end inside a character.
-        if text && frame.fin && self.ready == frame.length as usize && !self.utf8.is_complete() {
-            return Err(ProtocolError::InvalidUtf8);
-        }
-        Ok(())
-    }
-
-    /// The event of a frame that is whole; `None` for a fragment that others will follow.
-    fn complete(
-        &mut self,
-        frame: &FrameHeader,
-        input: &mut BytesMut,
-        length: usize,
-    ) -> Result<Option<Event>, Error> {
-        Ok(Some(match frame.opcode {
-            OpCode::Ping => Event::Ping(take(input, length)),
-            OpCode::Pong => Event::Pong(take(input, length)),
-            OpCode::Close => Event::Close(CloseFrame::decode(&take(input, length))?),
-            OpCode::Text | OpCode::Binary if frame.fin => {
-                Event::Message(message(frame.opcode == OpCode::Text, take(input, length)))
-            }
-            _ => {
-                let open = self.fragments.get_or_insert_with(|| Fragments {
-                    text: frame.opcode == OpCode::Text,
-                    count: 0,
-                    payload: BytesMut::new(),
-                });
-                open.payload.extend_from_slice(&input[..length]);
-                open.count += 1;
-                input.advance(length);
-                match self.fragments.take_if(|_| frame.fin) {
-                    Some(whole) => Event::Message(message(whole.text, whole.payload.freeze())),
-                    None => return Ok(None),
+        let ready = self.frames.unmask(input)?;
+        let whole = ready as u64 == left;
+        let Self { frames, inflate, assembled, .. } = self;
+        match inflate {
+            Some(inflate) if message.compressed => {
+                let mut piece = |piece: &[u8]| {
+                    if piece.len() > most - assembled.len() {
+                        return Err(Limit::MessageSize.into());
+                    }
+                    if message.text {
+                        frames.utf8.push(piece)?;
+                    }
+                    append(assembled, piece, most);
+                    Ok::<(), Error>(())
+                };
+                inflate.decompress_with(&input[..ready], &mut piece)?;
+                if whole && fin {
+                    inflate.finish_with(&mut piece)?;
                 }
             }
-        }))
+            _ if !whole => return Ok(Step::Wait),
+            _ if data.only => {
+                self.lent = ready;
+                frames.end_message();
+                return Ok(Step::Done(Lent { text: message.text, input: Some(ready) }));
+            }
+            _ => append(assembled, &input[..ready], most),
+        }
+        frames.take(input, ready);
+        if !whole {
+            return Ok(Step::Wait);
+        }
+        if !fin {
+            frames.end_frame();
+            return Ok(Step::Next);
+        }
+        self.end_message()?;
+        Ok(Step::Done(Lent { text: message.text, input: None }))
+    }
+
+    /// Takes what has come of a data frame into `output`.
+    fn pull(&mut self, data: Data, input: &mut BytesMut, output: &mut [u8]) -> Result<Step<usize>, Error> {
+        if !self.assembled.is_empty() {
+            // Somebody began to receive it whole.
+            let count = output.len().min(self.assembled.len());
+            output[..count].copy_from_slice(&self.assembled[..count]);
+            self.assembled.drain(..count);
+            self.count(count)?;
+            return Ok(Step::Done(count));
+        }
+        let Data { message, left, fin, .. } = data;
+        let read = self.reading.unwrap_or_default();
+        if !message.compressed && left > self.max_streamed_size.saturating_sub(read) {
+            return Err(Limit::MessageSize.into());
+        }
+        let ready = self.frames.unmask(input)?;
+        let mut written = output.len().min(ready);
+        let left = match &mut self.inflate {
+            Some(inflate) if message.compressed => {
+                let progress = inflate.decompress(&input[..ready], output)?;
+                let left = self.frames.take(input, progress.read);
+                written = progress.written;
+                if left == 0 && fin && written < output.len() {
+                    // If that is not all, the output is full.
+                    let (more, _) = inflate.finish(&mut output[written..])?;
+                    written += more;
+                }
+                if message.text {
+                    self.frames.utf8.push(&output[..written])?;
+                }
+                left
+            }
+            _ => {
+                output[..written].copy_from_slice(&input[..written]);
+                self.frames.take(input, written)
+            }
+        };
+        self.count(written)?;
+        if written < output.len() && left == 0 {
+            if fin {
+                self.end_message()?;
+            } else {
+                self.frames.end_frame();
+            }
+        }
+        Ok(match written {
+            0 if left > 0 => Step::Wait,
+            0 if !fin => Step::Next,
+            written => Step::Done(written),
+        })
+    }
+
+    /// As [`pull`](Self::pull), of a message that nobody reads any more.
+    fn skip<T>(&mut self, data: Data, input: &mut BytesMut) -> Result<Step<T>, Error> {
+        const SKIPPED: usize = 4 << 10;
+        let step = self.pull(data, input, &mut [0; SKIPPED])?;
+        Ok(if matches!(step, Step::Wait) { Step::Wait } else { Step::Next })
+    }
+
+    /// So much of a message has been read.
+    fn count(&mut self, written: usize) -> Result<(), Error> {
+        if let Some(read) = &mut self.reading {
+            *read += written as u64;
+            if *read > self.max_streamed_size {
+                return Err(Limit::MessageSize.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn end_message(&mut self) -> Result<(), Error> {
+        // RFC 6455 §8.1: a message must not end inside a character.
+        if !self.frames.utf8.is_complete() {
+            return Err(ProtocolError::InvalidUtf8.into());
+        }
+        self.frames.end_message();
+        self.reading = None;
+        self.inflated = true;
+        Ok(())
     }
 }
 
-fn message(text: bool, payload: Bytes) -> Message {
-    if text { Message::Text(Utf8Bytes::validated(payload)) } else { Message::Binary(payload) }
+/// How far a data frame took us.
+enum Step<T> {
+    /// More bytes are needed.
+    Wait,
+    /// To the next frame.
+    Next,
+    /// To something to give out.
+    Done(T),
+}
+
+/// From this size on a message is not copied out of where it lies.
+const LARGE: usize = 32 << 10;
+
+/// Appends, growing by doubling, but never beyond `most`.
+fn append(assembled: &mut Vec<u8>, bytes: &[u8], most: usize) {
+    let length = assembled.len() + bytes.len();
+    if length > assembled.capacity() {
+        let capacity = (2 * assembled.capacity()).clamp(length, most.max(length));
+        assembled.reserve_exact(capacity - assembled.len());
+    }
+    assembled.extend_from_slice(bytes);
 }
 
 /// Takes `length` bytes off the input: a copy of a small piece, so that one who keeps it does not keep the
 /// whole read buffer; a large one shares the buffer.
 fn take(input: &mut BytesMut, length: usize) -> Bytes {
-    const LARGE: usize = 32 << 10;
     if length >= LARGE {
         return input.split_to(length).freeze();
     }

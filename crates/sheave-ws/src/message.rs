@@ -57,6 +57,48 @@ impl Message {
     }
 }
 
+/// A data message that is only lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageRef<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Any bytes.
+    Binary(&'a [u8]),
+}
+
+impl<'a> MessageRef<'a> {
+    /// A message of this kind; if it is text, that has been checked.
+    pub(crate) fn new((text, payload): (bool, &'a [u8])) -> Self {
+        if text {
+            Self::Text(simdutf8::basic::from_utf8(payload).expect("checked as it came"))
+        } else {
+            Self::Binary(payload)
+        }
+    }
+
+    /// The payload.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// Whether this is a text message.
+    pub fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+}
+
+impl From<MessageRef<'_>> for Message {
+    fn from(message: MessageRef<'_>) -> Self {
+        match message {
+            MessageRef::Text(text) => text.into(),
+            MessageRef::Binary(bytes) => bytes.into(),
+        }
+    }
+}
+
 impl From<Utf8Bytes> for Message {
     fn from(text: Utf8Bytes) -> Self {
         Self::Text(text)

@@ -1,8 +1,9 @@
-//! Messages to bytes (RFC 6455 §5, §6.1): the sending half of a connection.
+//! Messages to bytes (RFC 6455 §5, §6.1; RFC 7692 §6.1): the sending half of a connection.
 
 use std::io;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
+use sheave_deflate::Compressor;
 
 use crate::close::CloseFrame;
 use crate::config::{Config, Role};
@@ -13,6 +14,8 @@ use crate::incoming::Replies;
 use crate::mask;
 use crate::message::Message;
 use crate::output::Output;
+use crate::prepared::Prepared;
+use crate::utf8::Utf8Validator;
 
 /// Where a client's masking keys come from: "a strong source of entropy" (RFC 6455 §5.3).
 pub type MaskingKeys = fn() -> io::Result<MaskingKey>;
@@ -28,21 +31,68 @@ pub enum Control {
     Close(CloseFrame),
 }
 
+/// Whether a message is compressed, where permessage-deflate was agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Compress {
+    /// If it is as long as [`DeflateConfig::threshold`](sheave_deflate::DeflateConfig::threshold), or is sent
+    /// in parts.
+    #[default]
+    Auto,
+    /// Yes.
+    Always,
+    /// No: for what is compressed already, and for secrets beside what others wrote.
+    Never,
+}
+
 /// The sending half: takes messages and control frames, gives bytes.
 #[derive(Debug)]
 pub struct Outgoing {
     role: Role,
     keys: MaskingKeys,
     high_water_mark: usize,
+    max_frame_size: usize,
+    /// A client need not mask.
+    no_masking: bool,
+    deflate: Option<Box<Deflate>>,
     output: Output,
     /// The newest Pong that found no room in the queue.
     owed_pong: Option<Bytes>,
     /// The newest Ping of those that ask for no room and found none.
     owed_ping: Option<Bytes>,
-    /// The kind of the message of which some fragments have been queued.
-    open: Option<OpCode>,
+    /// The message that is sent in parts.
+    open: Option<Box<Open>>,
+    /// The rest of a message that leaves in several frames.
+    rest: Option<Box<Rest>>,
     /// A Close has been queued.
     closed: bool,
+}
+
+#[derive(Debug)]
+struct Deflate {
+    compressor: Compressor,
+    threshold: usize,
+    /// It was used since [`Outgoing::age`] was last called.
+    used: bool,
+}
+
+/// A message of which parts are sent as they come.
+#[derive(Debug)]
+struct Open {
+    kind: OpCode,
+    compressed: bool,
+    frame_size: usize,
+    /// No frame of it has been queued.
+    first: bool,
+    utf8: Utf8Validator,
+    /// The payload of the next frame, as far as it has come.
+    payload: BytesMut,
+}
+
+#[derive(Debug)]
+struct Rest {
+    opcode: OpCode,
+    reserved: ReservedBits,
+    payload: Bytes,
 }
 
 impl Outgoing {
@@ -52,28 +102,70 @@ impl Outgoing {
             role,
             keys,
             high_water_mark: config.high_water_mark,
+            max_frame_size: config.max_sent_frame_size.unwrap_or(usize::MAX).max(1),
+            no_masking: false,
+            deflate: None,
             output: Output::default(),
             owed_pong: None,
             owed_ping: None,
             open: None,
+            rest: None,
             closed: false,
         }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Compresses from now on, as was agreed on (RFC 7692): messages of at least `threshold` bytes, unless it is
+    /// told otherwise.
+    pub fn set_compressor(&mut self, compressor: Compressor, threshold: usize) {
+        self.deflate = Some(Box::new(Deflate { compressor, threshold, used: false }));
+    }
+
+    /// Does not mask from now on, even as a client.
+    pub fn set_no_masking(&mut self) {
+        self.no_masking = true;
     }
 
     /// Queues a message.
     ///
     /// # Errors
-    /// [`Error::Closed`] after a Close; [`Error::Usage`] inside a message sent in fragments; [`Error::Io`] if
+    /// [`Error::Closed`] after a Close; [`Error::Usage`] inside a message that is sent in parts; [`Error::Io`] if
     /// there are no masking keys.
-    pub fn message(&mut self, message: Message) -> Result<(), Error> {
-        if self.closed {
-            return Err(Error::Closed);
-        }
-        if self.open.is_some() {
-            return Err(Usage::InsideMessage.into());
-        }
+    pub fn message(&mut self, message: Message, compress: Compress) -> Result<(), Error> {
+        self.check_free()?;
         let opcode = kind(&message);
-        self.frame(true, opcode, message.into_bytes())
+        let payload = message.into_bytes();
+        if self.compresses(payload.len(), compress) {
+            self.compressed(opcode, &payload)
+        } else {
+            self.frames(opcode, ReservedBits::NONE, payload)
+        }
+    }
+
+    /// Queues a message that was prepared for many connections.
+    ///
+    /// # Errors
+    /// As [`message`](Self::message).
+    pub fn prepared(&mut self, prepared: &Prepared, compress: Compress) -> Result<(), Error> {
+        self.check_free()?;
+        let mut window_bits = None;
+        if self.compresses(prepared.message().len(), compress)
+            && let Some(deflate) = &mut self.deflate
+        {
+            // The receiver will have seen what our compressor has not: it must not refer back behind that.
+            deflate.compressor.release();
+            window_bits = Some(deflate.compressor.window_bits());
+        }
+        let frame = prepared.frame(window_bits);
+        if frame.payload().len() <= self.max_frame_size && !self.masks() {
+            self.output.push_shared(frame.bytes());
+            return Ok(());
+        }
+        let reserved = if window_bits.is_some() { ReservedBits::RSV1 } else { ReservedBits::NONE };
+        self.frames(kind(prepared.message()), reserved, frame.payload())
     }
 
     /// Queues a fragment of a message; the first says whether it is text, `fin` that this is the last.
@@ -84,15 +176,89 @@ impl Outgoing {
         if self.closed {
             return Err(Error::Closed);
         }
-        let kind = kind(&fragment);
-        let opcode = match self.open {
-            None => kind,
-            Some(open) if open == kind => OpCode::Continuation,
+        match &self.open {
+            None => self.begin(fragment.is_text(), Compress::Auto, usize::MAX)?,
+            Some(open) if open.kind == kind(&fragment) => {}
             Some(_) => return Err(Usage::InsideMessage.into()),
-        };
-        self.frame(fin, opcode, fragment.into_bytes())?;
-        self.open = (!fin).then_some(kind);
+        }
+        // Checked already, and each of them whole characters.
+        self.put(fragment.as_bytes())?;
+        if fin { self.finish() } else { self.cut(true) }
+    }
+
+    /// Begins a message of which the content is [written](Self::write) in parts, and leaves in frames of
+    /// `frame_size`, or of [`Config::max_sent_frame_size`] if that is less.
+    ///
+    /// # Errors
+    /// As [`message`](Self::message).
+    pub fn begin(&mut self, text: bool, compress: Compress, frame_size: usize) -> Result<(), Error> {
+        self.check_free()?;
+        self.open = Some(Box::new(Open {
+            kind: if text { OpCode::Text } else { OpCode::Binary },
+            compressed: self.compresses(usize::MAX, compress),
+            frame_size: frame_size.clamp(1, self.max_frame_size),
+            first: true,
+            utf8: Utf8Validator::default(),
+            payload: BytesMut::new(),
+        }));
         Ok(())
+    }
+
+    /// Adds to the message that was [begun](Self::begin), and queues the frames that are full.
+    ///
+    /// # Errors
+    /// As [`message`](Self::message); [`Error::Usage`] if none was begun, or if it is text and this is not. Then
+    /// nothing was added.
+    pub fn write(&mut self, part: &[u8]) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let open = self.open.as_mut().ok_or(Usage::Incomplete)?;
+        if open.kind == OpCode::Text {
+            let mut utf8 = open.utf8.clone();
+            utf8.push(part).map_err(|_| Usage::InvalidUtf8)?;
+            open.utf8 = utf8;
+        }
+        self.put(part)
+    }
+
+    /// Queues what was written of the message that was begun, as a fragment.
+    ///
+    /// # Errors
+    /// As [`message`](Self::message).
+    pub fn cut(&mut self, even_if_empty: bool) -> Result<(), Error> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        if let (true, Some(deflate)) = (open.compressed, &mut self.deflate) {
+            deflate.compressor.flush(&mut open.payload);
+        }
+        self.full_frames()?;
+        match &self.open {
+            Some(open) if even_if_empty || !open.payload.is_empty() => self.part(usize::MAX, false),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the message that was begun.
+    ///
+    /// # Errors
+    /// As [`message`](Self::message); [`Error::Usage`] if none was begun, or if it would end inside a character.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let open = self.open.as_mut().filter(|open| open.utf8.is_complete()).ok_or(Usage::Incomplete)?;
+        if let (true, Some(deflate)) = (open.compressed, &mut self.deflate) {
+            deflate.compressor.finish(&mut open.payload);
+        }
+        self.full_frames()?;
+        self.part(usize::MAX, true)?;
+        self.open = None;
+        Ok(())
+    }
+
+    /// Whether a message was begun and not finished.
+    pub fn is_inside_message(&self) -> bool {
+        self.open.is_some()
     }
 
     /// Queues a Ping.
@@ -104,17 +270,16 @@ impl Outgoing {
         if self.closed {
             return Err(Error::Closed);
         }
-        self.frame(true, OpCode::Ping, payload)
+        self.frame(true, OpCode::Ping, ReservedBits::NONE, payload)
     }
 
     /// Queues the Close. A second one is ignored.
     pub fn close(&mut self, close: &CloseFrame) {
         if !self.closed {
             // Without masking keys nothing can be said any more; the connection ends without it.
-            let _ = self.frame(true, OpCode::Close, close.encode());
-            self.closed = true;
-            self.owed_pong = None;
-            self.owed_ping = None;
+            let _ = self.all_frames();
+            let _ = self.frame(true, OpCode::Close, ReservedBits::NONE, close.encode());
+            self.end();
         }
     }
 
@@ -125,26 +290,66 @@ impl Outgoing {
 
     /// Whether there is room in the queue for a message; in an empty one there always is.
     pub fn has_room(&self) -> bool {
-        self.output.is_empty() || self.output.len() < self.high_water_mark
+        self.rest.is_none() && (self.output.is_empty() || self.output.len() < self.high_water_mark)
     }
 
     /// The bytes to write next; empty if nothing is owed.
     pub fn transmit(&mut self) -> &mut Output {
-        if self.has_room() {
-            if let Some(payload) = self.owed_pong.take() {
-                let _ = self.frame(true, OpCode::Pong, payload);
-            }
-            if let Some(payload) = self.owed_ping.take() {
-                let _ = self.frame(true, OpCode::Ping, payload);
+        while self.output.is_empty() || self.output.len() < self.high_water_mark {
+            let result = if let Some(payload) = self.owed_pong.take() {
+                self.frame(true, OpCode::Pong, ReservedBits::NONE, payload)
+            } else if let Some(payload) = self.owed_ping.take() {
+                self.frame(true, OpCode::Ping, ReservedBits::NONE, payload)
+            } else if self.rest.is_some() {
+                self.next_frame()
+            } else {
+                break;
+            };
+            if result.is_err() {
+                // Without masking keys nothing can be said any more.
+                self.end();
             }
         }
         &mut self.output
     }
 
-    /// An empty one for the same connection.
+    /// Gives the memory for compressing back, if no message was compressed since the last call. Tells whether
+    /// some is held still.
+    pub fn age(&mut self) -> bool {
+        let inside = self.open.is_some();
+        let Some(deflate) = &mut self.deflate else { return false };
+        if !std::mem::take(&mut deflate.used) && !inside {
+            deflate.compressor.release();
+        }
+        deflate.compressor.is_holding()
+    }
+
+    /// Whether there is memory for [`age`](Self::age) to give back.
+    pub fn is_holding(&self) -> bool {
+        self.deflate.as_ref().is_some_and(|deflate| deflate.compressor.is_holding())
+    }
+
+    /// What compresses, while it is not inside a message; `None` also if nothing was agreed on.
     #[cfg(feature = "tokio")]
-    pub(crate) fn fresh(&self) -> Self {
-        Self { output: Output::default(), owed_pong: None, owed_ping: None, closed: false, ..*self }
+    pub(crate) fn compressor(&mut self) -> Option<&mut Compressor> {
+        let free = self.open.is_none();
+        self.deflate.as_mut().filter(|_| free).map(|deflate| &mut deflate.compressor)
+    }
+
+    /// One for the same connection that goes on with messages, while this one keeps what is queued.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn fork(&mut self) -> Self {
+        let _ = self.all_frames();
+        Self {
+            output: Output::default(),
+            owed_pong: None,
+            owed_ping: None,
+            open: self.open.take(),
+            rest: None,
+            deflate: self.deflate.take(),
+            closed: false,
+            ..*self
+        }
     }
 
     /// Moves all that `other` has queued behind what is queued here.
@@ -153,25 +358,162 @@ impl Outgoing {
         self.output.append(&mut other.output);
     }
 
+    /// Queues what is left of a message that leaves in several frames.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn queue_all(&mut self) {
+        let _ = self.all_frames();
+    }
+
     /// The transport is gone: throws away what is queued and takes nothing any more.
     pub fn abandon(&mut self) {
-        self.closed = true;
-        self.owed_pong = None;
-        self.owed_ping = None;
+        self.end();
         self.output.clear();
     }
 
-    fn frame(&mut self, fin: bool, opcode: OpCode, payload: Bytes) -> Result<(), Error> {
+    /// Nothing is queued any more.
+    fn end(&mut self) {
+        self.closed = true;
+        self.owed_pong = None;
+        self.owed_ping = None;
+        self.open = None;
+        self.rest = None;
+    }
+
+    /// Makes sure that a message may begin here.
+    fn check_free(&mut self) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        if self.open.is_some() {
+            return Err(Usage::InsideMessage.into());
+        }
+        self.all_frames()
+    }
+
+    fn compresses(&self, length: usize, compress: Compress) -> bool {
+        self.deflate.as_ref().is_some_and(|deflate| match compress {
+            Compress::Auto => length >= deflate.threshold,
+            Compress::Always => true,
+            Compress::Never => false,
+        })
+    }
+
+    fn masks(&self) -> bool {
+        self.role == Role::Client && !self.no_masking
+    }
+
+    /// Adds to the message that was begun.
+    fn put(&mut self, part: &[u8]) -> Result<(), Error> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        match &mut self.deflate {
+            Some(deflate) if open.compressed => {
+                deflate.used = true;
+                deflate.compressor.compress(part, &mut open.payload);
+            }
+            _ => open.payload.extend_from_slice(part),
+        }
+        self.full_frames()
+    }
+
+    /// Queues all frames of the message that was begun that more will follow.
+    fn full_frames(&mut self) -> Result<(), Error> {
+        while let Some(open) = &self.open
+            && open.payload.len() > open.frame_size
+        {
+            self.part(open.frame_size, false)?;
+        }
+        Ok(())
+    }
+
+    /// Queues a frame, of at most this size, of the message that was begun.
+    fn part(&mut self, size: usize, fin: bool) -> Result<(), Error> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let first = std::mem::take(&mut open.first);
+        let opcode = if first { open.kind } else { OpCode::Continuation };
+        // RFC 7692 §6.1: only the first frame tells.
+        let reserved = if first && open.compressed { ReservedBits::RSV1 } else { ReservedBits::NONE };
+        let size = size.min(open.payload.len());
+        let payload = open.payload.split_to(size).freeze();
+        self.frame(fin, opcode, reserved, payload)
+    }
+
+    /// Queues a message, in as many frames as it takes.
+    fn frames(&mut self, opcode: OpCode, reserved: ReservedBits, payload: Bytes) -> Result<(), Error> {
+        if payload.len() <= self.max_frame_size {
+            return self.frame(true, opcode, reserved, payload);
+        }
+        self.rest = Some(Box::new(Rest { opcode, reserved, payload }));
+        self.next_frame()
+    }
+
+    /// Queues the next frame of the message that leaves in several.
+    fn next_frame(&mut self) -> Result<(), Error> {
+        let Some(rest) = &mut self.rest else { return Ok(()) };
+        let payload = rest.payload.split_to(self.max_frame_size.min(rest.payload.len()));
+        let opcode = std::mem::replace(&mut rest.opcode, OpCode::Continuation);
+        let reserved = std::mem::take(&mut rest.reserved);
+        let fin = rest.payload.is_empty();
+        if fin {
+            self.rest = None;
+        }
+        self.frame(fin, opcode, reserved, payload)
+    }
+
+    /// Queues what is left of the message that leaves in several frames.
+    fn all_frames(&mut self) -> Result<(), Error> {
+        while self.rest.is_some() {
+            self.next_frame()?;
+        }
+        Ok(())
+    }
+
+    /// Queues a message compressed. It is compressed to where it will lie, behind the longest header.
+    fn compressed(&mut self, opcode: OpCode, message: &[u8]) -> Result<(), Error> {
+        const ROOM: usize = FrameHeader::MAX_SIZE;
+        let mask = self.key()?;
+        let Some(deflate) = &mut self.deflate else { return Ok(()) };
+        deflate.used = true;
+        let tail = self.output.tail();
+        let start = tail.len();
+        tail.put_bytes(0, ROOM);
+        deflate.compressor.compress_message(message, tail);
+        let length = tail.len() - start - ROOM;
+        if length > self.max_frame_size {
+            let payload = tail.split_off(start + ROOM).freeze();
+            tail.truncate(start);
+            return self.frames(opcode, ReservedBits::RSV1, payload);
+        }
+        let header =
+            FrameHeader { fin: true, reserved: ReservedBits::RSV1, opcode, mask, length: length as u64 };
+        let (bytes, size) = header.to_bytes();
+        let frame = &mut tail[start..];
+        frame[..size].copy_from_slice(&bytes[..size]);
+        frame.copy_within(ROOM.., size);
+        if let Some(key) = mask {
+            mask::apply(key, 0, &mut frame[size..size + length]);
+        }
+        tail.truncate(start + size + length);
+        Ok(())
+    }
+
+    fn key(&self) -> io::Result<Option<MaskingKey>> {
+        // RFC 6455 §5.3: a fresh key for each frame.
+        if self.masks() { (self.keys)().map(Some) } else { Ok(None) }
+    }
+
+    fn frame(
+        &mut self,
+        fin: bool,
+        opcode: OpCode,
+        reserved: ReservedBits,
+        payload: Bytes,
+    ) -> Result<(), Error> {
         /// From this length on a payload is not copied into the header's buffer.
         const LARGE: usize = 8 << 10;
-        // RFC 6455 §5.3: a fresh key for each frame.
-        let mask = match self.role {
-            Role::Client => Some((self.keys)()?),
-            Role::Server => None,
-        };
+        let mask = self.key()?;
         let length = payload.len() as u64;
         let tail = self.output.tail();
-        FrameHeader { fin, reserved: ReservedBits::NONE, opcode, mask, length }.encode(tail);
+        FrameHeader { fin, reserved, opcode, mask, length }.encode(tail);
         if payload.len() < LARGE {
             let start = tail.len();
             tail.extend_from_slice(&payload);
@@ -202,11 +544,11 @@ impl Replies for Outgoing {
             // A Pong that is newer than the one owed makes that one needless.
             Control::Pong(payload) => {
                 self.owed_pong = None;
-                let _ = self.frame(true, OpCode::Pong, payload);
+                let _ = self.frame(true, OpCode::Pong, ReservedBits::NONE, payload);
             }
             Control::Ping(payload) => {
                 self.owed_ping = None;
-                let _ = self.frame(true, OpCode::Ping, payload);
+                let _ = self.frame(true, OpCode::Ping, ReservedBits::NONE, payload);
             }
         }
     }

@@ -71,6 +71,16 @@ impl Output {
         &mut self.tail
     }
 
+    /// Appends a chunk that others hold as well: as it is, unless a copy costs less.
+    pub(crate) fn push_shared(&mut self, chunk: &Bytes) {
+        const SMALL: usize = 1 << 10;
+        if chunk.len() < SMALL {
+            self.tail().extend_from_slice(chunk);
+        } else {
+            self.push(chunk.clone());
+        }
+    }
+
     /// Appends a chunk as it is.
     pub(crate) fn push(&mut self, chunk: Bytes) {
         self.seal();

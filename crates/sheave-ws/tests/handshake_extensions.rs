@@ -80,7 +80,7 @@ fn malformed_extension_lists() {
         let mut headers = HeaderMap::new();
         let value = http::HeaderValue::from_bytes(line.as_bytes()).unwrap();
         headers.append("sec-websocket-extensions", value);
-        let found = ExtensionOffer::from_headers(&headers);
+        let found = sheave_ws::extension::from_headers(&headers);
         assert!(matches!(found, Err(HandshakeError::MalformedExtensions(_))), "{line:?}: {found:?}");
     }
     // A quote does not go on into the next line.
@@ -185,5 +185,5 @@ fn reserved_bits() {
 
 fn parse(lines: &[&str]) -> Result<Vec<ExtensionOffer>, HandshakeError> {
     let lines: Vec<_> = lines.iter().map(|line| ("sec-websocket-extensions", *line)).collect();
-    ExtensionOffer::from_headers(&headers(&lines))
+    sheave_ws::extension::from_headers(&headers(&lines))
 }

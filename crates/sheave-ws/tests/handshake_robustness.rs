@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use handshake_support::{ACCEPT, KEY, MadeUp, Random, feed, start};
 use http::{HeaderMap, HeaderValue, Request};
-use sheave_ws::extension::{Extension, ExtensionOffer, ReservedBits};
+use sheave_ws::extension::{Extension, ReservedBits};
 use sheave_ws::handshake::{
     BodyLength, BodyPiece, BodyReader, ClientRequest, HeadLimits, HeadReader, ServerHandshake,
 };
@@ -102,10 +102,10 @@ fn random_extension_lists_survive_the_way_back() {
         let line: Vec<u8> = (0..length).map(|_| *random.pick(&b"ab1;,=\" \t\\\xe9".each_ref())).collect();
         let mut headers = HeaderMap::new();
         headers.insert("sec-websocket-extensions", HeaderValue::from_bytes(&line).unwrap());
-        let Ok(offers) = ExtensionOffer::from_headers(&headers) else { continue };
+        let Ok(offers) = sheave_ws::extension::from_headers(&headers) else { continue };
         let written = offers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         headers.insert("sec-websocket-extensions", HeaderValue::try_from(written).unwrap());
-        assert_eq!(ExtensionOffer::from_headers(&headers), Ok(offers));
+        assert_eq!(sheave_ws::extension::from_headers(&headers), Ok(offers));
         parsed += 1;
     }
     assert!(parsed > 1000, "only {parsed} were of the grammar");

@@ -5,8 +5,13 @@ use std::sync::Arc;
 use http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderValue};
 
+use sheave_deflate::{Agreement, Compressor, Decompressor};
+
 use super::HandshakeError;
-use crate::extension::{Extension, ExtensionOffer, ReservedBits, client_confirm};
+use crate::config::{Config, Role};
+use crate::extension::{self, Extension, ExtensionOffer, ReservedBits, client_confirm};
+use crate::incoming::Incoming;
+use crate::outgoing::Outgoing;
 
 /// The subprotocol and the extensions that both sides will use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,9 +35,35 @@ impl Agreed {
         answer: &HeaderMap,
     ) -> Result<Self, HandshakeError> {
         let subprotocol = confirm_subprotocol(subprotocols, answer)?;
-        let answers = ExtensionOffer::from_headers(answer)?;
+        let answers = extension::from_headers(answer)?;
         let reserved_bits = client_confirm(extensions, &answers)?;
         Ok(Self { subprotocol, extensions: answers, reserved_bits })
+    }
+
+    /// permessage-deflate, if it was agreed on (RFC 7692).
+    pub fn deflate(&self) -> Option<Agreement> {
+        self.extensions.iter().find_map(Agreement::of_answer)
+    }
+
+    /// Whether a client need not mask.
+    pub fn no_masking(&self) -> bool {
+        self.extensions.iter().any(|answer| answer.name() == extension::NO_MASKING)
+    }
+
+    /// Has a connection's halves do what was agreed on.
+    pub(crate) fn apply(&self, config: &Config, incoming: &mut Incoming, outgoing: &mut Outgoing) {
+        if let (Some(agreement), Some(deflate)) = (self.deflate(), &config.deflate) {
+            let (ours, theirs) = match outgoing.role() {
+                Role::Client => (agreement.client, agreement.server),
+                Role::Server => (agreement.server, agreement.client),
+            };
+            incoming.set_decompressor(Decompressor::new(deflate, theirs));
+            outgoing.set_compressor(Compressor::new(deflate, ours), deflate.get_threshold());
+        }
+        if self.no_masking() {
+            incoming.set_no_masking();
+            outgoing.set_no_masking();
+        }
     }
 
     /// Adds `Sec-WebSocket-Protocol` and `Sec-WebSocket-Extensions` of a server's answer, where there is

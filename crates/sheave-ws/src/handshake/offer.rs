@@ -7,7 +7,7 @@ use http::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
 use http::{HeaderMap, StatusCode};
 
 use super::{Agreed, HandshakeError, Refusal, ServerHandshake, VERSION, is_token, tokens};
-use crate::extension::{Extension, ExtensionOffer, server_negotiate};
+use crate::extension::{self, Extension, ExtensionOffer, server_negotiate};
 
 /// A client's offer: the subprotocols and the extensions that it would like, in its order of preference.
 ///
@@ -49,7 +49,7 @@ impl Offer {
     /// [`HandshakeError::MalformedSubprotocols`] and [`HandshakeError::MalformedExtensions`] for what is not
     /// of the grammar. A subprotocol that is listed twice is malformed, too.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, HandshakeError> {
-        Ok(Self { subprotocols: subprotocols(headers)?, extensions: ExtensionOffer::from_headers(headers)? })
+        Ok(Self { subprotocols: subprotocols(headers)?, extensions: extension::from_headers(headers)? })
     }
 
     /// The subprotocols, the most preferred first.

@@ -106,7 +106,11 @@ impl Accept {
             Ok(upgrade) => {
                 let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
                 let subprotocol = upgrade.choose(&supported);
-                let (response, agreed) = upgrade.accept(subprotocol, &[], HeaderMap::new())?;
+                let (response, agreed) = upgrade.accept(
+                    subprotocol,
+                    &self.config.extensions(self.handshake.secure == Some(true)),
+                    HeaderMap::new(),
+                )?;
                 http.feed(&response, Bytes::new());
                 within(self.timeout.saturating_sub(started.elapsed()), http.flush()).await?;
                 Ok(http.into_websocket(agreed, &self.config))

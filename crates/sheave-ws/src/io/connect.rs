@@ -67,7 +67,8 @@ impl Connect {
     ) -> Result<WebSocket<S>, Error> {
         let mut output = Output::default();
         let mut input = BytesMut::new();
-        let mut handshake = request.encode(handshake_key()?, &[], output.tail())?;
+        let extensions = self.config.extensions(request.is_secure());
+        let mut handshake = request.encode(handshake_key()?, &extensions, output.tail())?;
         let exchanged = within(self.timeout, exchange(&mut io, output, &mut handshake, &mut input)).await;
         let outcome = match exchanged {
             // A server that has refused but does not end its body has refused nevertheless.
@@ -78,7 +79,8 @@ impl Connect {
         };
         match outcome {
             ClientOutcome::Accepted { agreed, response } => {
-                Ok(WebSocket::new(io, Role::Client, &self.config, input).agreed(agreed).response(response))
+                let ws = WebSocket::new(io, Role::Client, &self.config, input);
+                Ok(ws.agreed(agreed, &self.config).response(response))
             }
             ClientOutcome::Rejected(rejection) => Err(rejection.into()),
         }

@@ -132,7 +132,7 @@ impl<S: Transport> Http1<S> {
     ///
     /// What has come behind the request is the first thing that the WebSocket reads.
     pub fn into_websocket(self, agreed: Agreed, config: &Config) -> WebSocket<S> {
-        WebSocket::new(self.io, Role::Server, config, self.input).agreed(agreed)
+        WebSocket::new(self.io, Role::Server, config, self.input).agreed(agreed, config)
     }
 
     /// The transport.

@@ -4,10 +4,12 @@
 //! Timeouts need the runtime's timer (`enable_time`).
 
 mod accept;
+mod byte_stream;
 mod close_handle;
 mod connect;
 mod entropy;
 mod http1;
+mod parts;
 mod receive;
 mod shared;
 mod split;
@@ -16,10 +18,12 @@ mod transport;
 mod websocket;
 
 pub use accept::{Accept, accept};
+pub use byte_stream::ByteStream;
 pub use close_handle::CloseHandle;
 pub use connect::{Connect, connect};
 pub use entropy::{handshake_key, masking_key};
 pub use http1::Http1;
+pub use parts::{MessageReader, MessageWriter, ReadParts, WriteParts};
 pub use split::{Receiver, Sender};
 pub use transport::{ReadHalf, Receive, Transmit, Transport, WriteHalf};
 pub use websocket::WebSocket;

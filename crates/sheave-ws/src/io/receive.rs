@@ -14,10 +14,10 @@ use crate::close::{CloseCode, CloseFrame};
 use crate::config::{Config, Role};
 use crate::error::{Error, Timeout};
 use crate::handshake::Agreed;
-use crate::incoming::{Event, Incoming, Replies};
+use crate::incoming::{Event, Incoming, Lent, Replies};
 use crate::keepalive::{Due, Keepalive};
-use crate::message::Message;
-use crate::outgoing::Control;
+use crate::message::{Message, MessageRef};
+use crate::outgoing::{Control, Outgoing};
 
 /// What the loop needs of the rest of the connection.
 pub(super) trait Link: Replies {
@@ -48,6 +48,12 @@ pub(super) trait Link: Replies {
 
     /// Changes when the peer has taken something of what waited to be written.
     fn progress(&self) -> u64;
+
+    /// See [`Outgoing::is_holding`].
+    fn is_holding(&self) -> bool;
+
+    /// See [`Outgoing::age`].
+    fn age(&mut self) -> bool;
 }
 
 /// The state of receiving. It is all here and nothing of it is in a future, so dropping one loses nothing.
@@ -64,10 +70,19 @@ pub(super) struct ReceiveLoop {
     deadline: Option<Instant>,
     /// The link's progress when it was last asked.
     progress: u64,
+    contexts: Option<Box<Contexts>>,
     keepalive: Option<Box<Keepalive>>,
     timer: Timer,
     handle: Option<CloseHandle>,
     opening: Option<Box<Opening>>,
+}
+
+/// When the memory for compressing and inflating is given back.
+#[derive(Debug)]
+struct Contexts {
+    idle: Duration,
+    /// Set while there is some.
+    deadline: Option<Instant>,
 }
 
 /// What the opening handshake left to be asked for.
@@ -105,11 +120,24 @@ impl ReceiveLoop {
             close_timeout: config.close_timeout,
             deadline: None,
             progress: 0,
+            contexts: None,
             keepalive: timed.then(|| Box::new(Keepalive::new(config, Instant::now().into_std()))),
             timer: Timer::default(),
             handle: None,
             opening: None,
         }
+    }
+
+    /// Takes what was agreed on.
+    pub(super) fn agree(&mut self, agreed: Agreed, config: &Config, outgoing: &mut Outgoing) {
+        if agreed == Agreed::default() {
+            return;
+        }
+        agreed.apply(config, &mut self.incoming, outgoing);
+        if let (Some(deflate), Some(_)) = (&config.deflate, agreed.deflate()) {
+            self.contexts = Some(Box::new(Contexts { idle: deflate.get_context_idle(), deadline: None }));
+        }
+        self.opening_mut().agreed = agreed;
     }
 
     pub(super) fn peer_close(&self) -> Option<&CloseFrame> {
@@ -169,9 +197,54 @@ impl ReceiveLoop {
         cx: &mut Context<'_>,
         link: &mut impl Link,
     ) -> Poll<Result<Option<Message>, Error>> {
+        self.poll_next(cx, link, Incoming::recv)
+    }
+
+    /// The next message, where it lies.
+    pub(super) fn poll_lend(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &mut impl Link,
+    ) -> Poll<Result<Option<Lent>, Error>> {
+        self.poll_next(cx, link, Incoming::lend)
+    }
+
+    /// The message that was just lent.
+    pub(super) fn lent(&self, lent: Lent) -> MessageRef<'_> {
+        MessageRef::new(self.incoming.lent(&self.input, lent))
+    }
+
+    /// The start of the next message: whether it is text.
+    pub(super) fn poll_start(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &mut impl Link,
+    ) -> Poll<Result<Option<bool>, Error>> {
+        self.poll_next(cx, link, Incoming::start)
+    }
+
+    /// The next part of the message that was started; 0 at its end.
+    pub(super) fn poll_part(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &mut impl Link,
+        output: &mut [u8],
+    ) -> Poll<Result<usize, Error>> {
+        let part = self.poll_next(cx, link, |incoming, input, link| incoming.read(input, link, output));
+        // The connection ended inside the message.
+        part.map(|part| part?.ok_or(Error::Closed))
+    }
+
+    /// What `take` makes of the input; `None` at the end.
+    fn poll_next<T, L: Link>(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &mut L,
+        mut take: impl FnMut(&mut Incoming, &mut BytesMut, &mut L) -> Result<Option<Event<T>>, Error>,
+    ) -> Poll<Result<Option<T>, Error>> {
         loop {
             match self.phase {
-                Phase::Open => match self.incoming.recv(&mut self.input, link) {
+                Phase::Open => match take(&mut self.incoming, &mut self.input, link) {
                     Ok(Some(Event::Message(message))) => {
                         if let Some(keepalive) = &mut self.keepalive {
                             keepalive.message(Instant::now().into_std());
@@ -251,6 +324,8 @@ impl ReceiveLoop {
             }
             return Poll::Pending;
         }
+        self.incoming.rest(&mut self.input);
+        self.poll_contexts(cx, link);
         loop {
             let Some(keepalive) = &mut self.keepalive else { return Poll::Pending };
             if let Some(sent) = link.last_sent() {
@@ -284,6 +359,22 @@ impl ReceiveLoop {
                     return Poll::Ready(());
                 }
             }
+        }
+    }
+
+    /// Sees to it that memory for compressing and inflating is given back when it has long not been used.
+    fn poll_contexts(&mut self, cx: &mut Context<'_>, link: &mut impl Link) {
+        let Some(contexts) = &mut self.contexts else { return };
+        let due = contexts.deadline.map(|deadline| self.timer.poll(cx, deadline).is_ready());
+        let holding = match due {
+            Some(false) => return,
+            // What is not used from one time to the next goes.
+            Some(true) => self.incoming.age() | link.age(),
+            None => self.incoming.is_holding() || link.is_holding(),
+        };
+        contexts.deadline = if holding { Instant::now().checked_add(contexts.idle) } else { None };
+        if let Some(deadline) = contexts.deadline {
+            let _ = self.timer.poll(cx, deadline);
         }
     }
 

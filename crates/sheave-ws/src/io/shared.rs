@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use sheave_deflate::Context as CompressorContext;
 use tokio::time::Instant;
 
 use super::timer::Stall;
@@ -35,6 +36,8 @@ pub(super) enum Half {
 pub(super) struct Shared<W> {
     direction: Mutex<Direction<W>>,
     slot: Slot,
+    /// What the sender's compressor remembers, between its messages.
+    pub(super) resting: Resting,
     /// Who waits for the turn.
     turn: Wakers,
     /// Who waits for the transport to take more.
@@ -71,6 +74,7 @@ impl<W: Transmit> Shared<W> {
             closed: AtomicBool::new(outgoing.is_closed()),
             direction: Mutex::new(Direction { io, outgoing, stall, unflushed: false, failure: None }),
             slot: Slot::default(),
+            resting: Resting::default(),
             turn: Wakers::default(),
             writable: Arc::default(),
             attention: Wakers::default(),
@@ -163,6 +167,7 @@ impl<W: Transmit> Shared<W> {
     pub(super) fn bequeath(&self, rest: &mut Outgoing) {
         // The holder is inside a call that does not block.
         let mut direction = self.direction.lock().unwrap_or_else(PoisonError::into_inner);
+        rest.queue_all();
         direction.take_over(rest);
         self.release(direction);
         self.attention.wake_waiting();
@@ -258,6 +263,37 @@ impl<W: Transmit> Direction<W> {
         } else {
             self.outgoing.append(outgoing);
         }
+    }
+}
+
+/// Where a compressor's context rests: the sender takes it out for a message and puts it back, and the receiver,
+/// which has the timer, gives it back once it has long been unused. Both only try: who finds the other at it does
+/// without, which costs a message or two that are compressed less.
+#[derive(Debug, Default)]
+pub(super) struct Resting(Mutex<(Option<CompressorContext>, bool)>);
+
+impl Resting {
+    pub(super) fn take(&self) -> Option<CompressorContext> {
+        self.0.try_lock().ok()?.0.take()
+    }
+
+    pub(super) fn put(&self, context: CompressorContext) {
+        if let Ok(mut resting) = self.0.try_lock() {
+            *resting = (Some(context), true);
+        }
+    }
+
+    pub(super) fn is_holding(&self) -> bool {
+        self.0.try_lock().is_ok_and(|resting| resting.0.is_some())
+    }
+
+    /// Gives up what has not been used since the last call. Tells whether something is there still.
+    pub(super) fn age(&self) -> bool {
+        // Who holds it is using it.
+        let Ok(mut resting) = self.0.try_lock() else { return true };
+        let used = mem::take(&mut resting.1);
+        resting.0.take_if(|_| !used);
+        resting.0.is_some()
     }
 }
 

@@ -11,9 +11,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_sink::Sink;
+use sheave_deflate::Compressor;
 use tokio::time::Instant;
 
 use super::close_handle::CloseHandle;
+use super::parts::{MessageReader, MessageWriter, ReadParts, WriteParts};
 use super::receive::{Link, ReceiveLoop};
 use super::shared::{Half, Shared};
 use super::timer::Stall;
@@ -21,8 +23,9 @@ use super::transport::{Receive, Transmit, Transport};
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::Error;
 use crate::incoming::Replies;
-use crate::message::Message;
-use crate::outgoing::{Control, Outgoing, check_ping};
+use crate::message::{Message, MessageRef};
+use crate::outgoing::{Compress, Control, Outgoing, check_ping};
+use crate::prepared::Prepared;
 
 /// The sending half of a split WebSocket.
 ///
@@ -43,12 +46,12 @@ pub struct Receiver<S: Transport> {
 
 pub(super) fn split<S: Transport>(
     io: S,
-    outgoing: Outgoing,
+    mut outgoing: Outgoing,
     stall: Stall,
     receiving: ReceiveLoop,
 ) -> (Sender<S>, Receiver<S>) {
     let (reader, writer) = io.split();
-    let own = outgoing.fresh();
+    let own = outgoing.fork();
     let shared = Arc::new(Shared::new(writer, outgoing, stall, receiving.is_timed()));
     let link = Apart { reader, shared: Arc::clone(&shared) };
     (Sender { outgoing: own, shared }, Receiver { receiving, link })
@@ -64,9 +67,37 @@ impl<S: Transport> Sender<S> {
     /// # Cancel safety
     /// Safe: dropped while it waits, the message is not sent.
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.feed_with(message, Compress::Auto).await
+    }
+
+    /// As [`feed`](Self::feed), compressed or not, where permessage-deflate was agreed on.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed).
+    ///
+    /// # Cancel safety
+    /// Safe, as [`feed`](Self::feed).
+    pub async fn feed_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
         let message = message.into();
         self.wait(Self::poll_room).await?;
-        self.queue(message)
+        self.queue(|outgoing| outgoing.message(message, compress))
+    }
+
+    /// As [`feed`](Self::feed), of a message that many connections are sent.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed).
+    ///
+    /// # Cancel safety
+    /// Safe, as [`feed`](Self::feed).
+    pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        self.wait(Self::poll_room).await?;
+        self.queue(|outgoing| outgoing.prepared(message, Compress::Auto))
+    }
+
+    /// A writer of one message whose content comes in parts, or is too large to be held.
+    pub fn writer(&mut self, text: bool) -> MessageWriter<'_, Self> {
+        MessageWriter::new(self, text)
     }
 
     /// Queues a fragment of a message (RFC 6455 §5.4), as [`feed`](Self::feed) does a whole one. The first
@@ -80,9 +111,7 @@ impl<S: Transport> Sender<S> {
     pub async fn feed_fragment(&mut self, fragment: impl Into<Message>, fin: bool) -> Result<(), Error> {
         let fragment = fragment.into();
         self.wait(Self::poll_room).await?;
-        self.outgoing.fragment(fragment, fin)?;
-        self.shared.sent();
-        Ok(())
+        self.queue(|outgoing| outgoing.fragment(fragment, fin))
     }
 
     /// Writes everything that is queued.
@@ -106,6 +135,30 @@ impl<S: Transport> Sender<S> {
     /// Safe: dropped before the message is queued, it is not sent; later, it stays queued whole.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// As [`send`](Self::send), compressed or not, where permessage-deflate was agreed on.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// Safe, as [`send`](Self::send).
+    pub async fn send_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
+        self.feed_with(message, compress).await?;
+        self.flush().await
+    }
+
+    /// As [`send`](Self::send), of a message that many connections are sent.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// Safe, as [`send`](Self::send).
+    pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        self.feed_prepared(message).await?;
         self.flush().await
     }
 
@@ -169,8 +222,18 @@ impl<S: Transport> Sender<S> {
         Poll::Ready(Ok(()))
     }
 
-    fn queue(&mut self, message: Message) -> Result<(), Error> {
-        self.outgoing.message(message)?;
+    /// Queues something, with the compressor's context, which rests where the receiver can give it back.
+    fn queue(&mut self, queue: impl FnOnce(&mut Outgoing) -> Result<(), Error>) -> Result<(), Error> {
+        if let Some(compressor) = self.outgoing.compressor()
+            && let Some(context) = self.shared.resting.take()
+        {
+            compressor.set_context(context);
+        }
+        let queued = queue(&mut self.outgoing);
+        if let Some(context) = self.outgoing.compressor().and_then(Compressor::take_context) {
+            self.shared.resting.put(context);
+        }
+        queued?;
         self.shared.sent();
         Ok(())
     }
@@ -247,6 +310,29 @@ impl<S: Transport> Receiver<S> {
         poll_fn(|cx| self.receiving.poll_recv(cx, &mut self.link)).await
     }
 
+    /// As [`WebSocket::recv_ref`](super::WebSocket::recv_ref).
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    /// Safe: no message is lost.
+    pub async fn recv_ref(&mut self) -> Result<Option<MessageRef<'_>>, Error> {
+        let lent = poll_fn(|cx| self.receiving.poll_lend(cx, &mut self.link)).await?;
+        Ok(lent.map(|lent| self.receiving.lent(lent)))
+    }
+
+    /// The next message as a reader: see [`WebSocket::reader`](super::WebSocket::reader).
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    /// Safe: no message is lost.
+    pub async fn reader(&mut self) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::next(self).await
+    }
+
     /// What the peer's Close said; `None` before it came.
     pub fn peer_close(&self) -> Option<&CloseFrame> {
         self.receiving.peer_close()
@@ -317,6 +403,39 @@ impl<R: Receive, W: Transmit> Link for Apart<R, W> {
     fn progress(&self) -> u64 {
         self.shared.progress()
     }
+
+    fn is_holding(&self) -> bool {
+        self.shared.resting.is_holding()
+    }
+
+    fn age(&mut self) -> bool {
+        self.shared.resting.age()
+    }
+}
+
+impl<S: Transport> ReadParts for Receiver<S> {
+    fn poll_start(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<bool>, Error>> {
+        self.receiving.poll_start(cx, &mut self.link)
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>, output: &mut [u8]) -> Poll<Result<usize, Error>> {
+        self.receiving.poll_part(cx, &mut self.link, output)
+    }
+}
+
+impl<S: Transport> WriteParts for Sender<S> {
+    fn poll_queue(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: impl FnOnce(&mut Outgoing) -> Result<(), Error>,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx))?;
+        Poll::Ready(self.queue(queue))
+    }
+
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_written(cx)
+    }
 }
 
 /// As [`Receiver::recv`]; ends after an error.
@@ -338,7 +457,7 @@ impl<S: Transport> Sink<Message> for Sender<S> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        self.get_mut().queue(message)
+        self.get_mut().queue(|outgoing| outgoing.message(message, Compress::Auto))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

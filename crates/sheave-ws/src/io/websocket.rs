@@ -14,6 +14,7 @@ use http::Response;
 
 use super::close_handle::CloseHandle;
 use super::entropy::masking_key;
+use super::parts::{MessageReader, MessageWriter, ReadParts, WriteParts};
 use super::receive::{Link, ReceiveLoop};
 use super::split::{self, Receiver, Sender};
 use super::timer::Stall;
@@ -24,8 +25,9 @@ use crate::error::Error;
 use crate::extension::ExtensionOffer;
 use crate::handshake::Agreed;
 use crate::incoming::Replies;
-use crate::message::Message;
-use crate::outgoing::{Control, Outgoing};
+use crate::message::{Message, MessageRef};
+use crate::outgoing::{Compress, Control, Outgoing};
+use crate::prepared::Prepared;
 
 /// An open WebSocket.
 ///
@@ -52,12 +54,10 @@ impl<S: Transport> WebSocket<S> {
         }
     }
 
-    /// Notes what the opening handshake settled.
+    /// Uses what the opening handshake settled: permessage-deflate as configured, and no-masking.
     #[must_use]
-    pub fn agreed(mut self, agreed: Agreed) -> Self {
-        if agreed != Agreed::default() {
-            self.receiving.opening_mut().agreed = agreed;
-        }
+    pub fn agreed(mut self, agreed: Agreed, config: &Config) -> Self {
+        self.receiving.agree(agreed, config, &mut self.outgoing);
         self
     }
 
@@ -83,6 +83,41 @@ impl<S: Transport> WebSocket<S> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
+    /// As [`recv`](Self::recv), but without an allocation for the message: it is lent until the next call.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    /// Safe: no message is lost.
+    pub async fn recv_ref(&mut self) -> Result<Option<MessageRef<'_>>, Error> {
+        let lent = poll_fn(|cx| {
+            let (receiving, mut link) = self.apart();
+            receiving.poll_lend(cx, &mut link)
+        });
+        Ok(lent.await?.map(|lent| self.receiving.lent(lent)))
+    }
+
+    /// The next message as a reader, for one that is too large to be held; `None` once the closing handshake is
+    /// done. What is left of one that was not read to its end is skipped.
+    ///
+    /// Instead of [`Config::max_message_size`] and [`Config::max_frame_size`], [`Config::max_streamed_size`] is
+    /// the limit.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    /// Safe: no message is lost.
+    pub async fn reader(&mut self) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::next(self).await
+    }
+
+    /// A writer of one message whose content comes in parts, or is too large to be held.
+    pub fn writer(&mut self, text: bool) -> MessageWriter<'_, Self> {
+        MessageWriter::new(self, text)
+    }
+
     /// Queues a message; waits only while more than [`Config::high_water_mark`] bytes wait.
     ///
     /// It leaves with the next [`flush`](Self::flush) or [`send`](Self::send), or when
@@ -94,9 +129,34 @@ impl<S: Transport> WebSocket<S> {
     /// # Cancel safety
     /// Safe: dropped while it waits, the message is not sent.
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.feed_with(message, Compress::Auto).await
+    }
+
+    /// As [`feed`](Self::feed), compressed or not, where permessage-deflate was agreed on.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed).
+    ///
+    /// # Cancel safety
+    /// Safe, as [`feed`](Self::feed).
+    pub async fn feed_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
         let message = message.into();
         poll_fn(|cx| self.poll_room(cx)).await?;
-        self.queue(message)
+        self.queue(message, compress)
+    }
+
+    /// As [`feed`](Self::feed), of a message that many connections are sent.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed).
+    ///
+    /// # Cancel safety
+    /// Safe, as [`feed`](Self::feed).
+    pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_room(cx)).await?;
+        self.outgoing.prepared(message, Compress::Auto)?;
+        self.receiving.sent();
+        Ok(())
     }
 
     /// Queues a fragment of a message (RFC 6455 §5.4), as [`feed`](Self::feed) does a whole one. The first
@@ -136,6 +196,30 @@ impl<S: Transport> WebSocket<S> {
     /// Safe: dropped before the message is queued, it is not sent; later, it stays queued whole.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// As [`send`](Self::send), compressed or not, where permessage-deflate was agreed on.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// Safe, as [`send`](Self::send).
+    pub async fn send_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
+        self.feed_with(message, compress).await?;
+        self.flush().await
+    }
+
+    /// As [`send`](Self::send), of a message that many connections are sent.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// Safe, as [`send`](Self::send).
+    pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        self.feed_prepared(message).await?;
         self.flush().await
     }
 
@@ -220,9 +304,14 @@ impl<S: Transport> WebSocket<S> {
         split::split(self.io, self.outgoing, self.stall, self.receiving)
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+    fn apart(&mut self) -> (&mut ReceiveLoop, Whole<'_, S>) {
         let Self { io, outgoing, stall, receiving } = self;
-        receiving.poll_recv(cx, &mut Whole { io, outgoing, stall })
+        (receiving, Whole { io, outgoing, stall })
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        let (receiving, mut link) = self.apart();
+        receiving.poll_recv(cx, &mut link)
     }
 
     /// Ready once there is room for a message.
@@ -247,8 +336,8 @@ impl<S: Transport> WebSocket<S> {
         poll_write(&mut self.io, &mut self.outgoing, &mut self.stall, cx)
     }
 
-    fn queue(&mut self, message: Message) -> Result<(), Error> {
-        self.outgoing.message(message)?;
+    fn queue(&mut self, message: Message, compress: Compress) -> Result<(), Error> {
+        self.outgoing.message(message, compress)?;
         self.receiving.sent();
         Ok(())
     }
@@ -326,6 +415,14 @@ impl<S: Transport> Link for Whole<'_, S> {
     fn progress(&self) -> u64 {
         self.stall.progress()
     }
+
+    fn is_holding(&self) -> bool {
+        self.outgoing.is_holding()
+    }
+
+    fn age(&mut self) -> bool {
+        self.outgoing.age()
+    }
 }
 
 /// As [`WebSocket::recv`]; ends after an error.
@@ -346,7 +443,7 @@ impl<S: Transport> Sink<Message> for WebSocket<S> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        self.get_mut().queue(message)
+        self.get_mut().queue(message, Compress::Auto)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -358,6 +455,35 @@ impl<S: Transport> Sink<Message> for WebSocket<S> {
         this.start_close(crate::CloseCode::NORMAL);
         while ready!(this.poll_recv(cx))?.is_some() {}
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Transport> ReadParts for WebSocket<S> {
+    fn poll_start(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<bool>, Error>> {
+        let (receiving, mut link) = self.apart();
+        receiving.poll_start(cx, &mut link)
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>, output: &mut [u8]) -> Poll<Result<usize, Error>> {
+        let (receiving, mut link) = self.apart();
+        receiving.poll_part(cx, &mut link, output)
+    }
+}
+
+impl<S: Transport> WriteParts for WebSocket<S> {
+    fn poll_queue(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: impl FnOnce(&mut Outgoing) -> Result<(), Error>,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx))?;
+        queue(&mut self.outgoing)?;
+        self.receiving.sent();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_written(cx)
     }
 }
 

@@ -1,0 +1,208 @@
+//! Frames in their order (RFC 6455 §5): headers held against the connection, payloads unmasked where they lie.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::config::Role;
+use crate::error::{Error, Limit, ProtocolError};
+use crate::extension::ReservedBits;
+use crate::frame::{FrameHeader, OpCode};
+use crate::mask;
+use crate::utf8::Utf8Validator;
+
+/// What the peer's frames may be, and the one that is arriving.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    role: Role,
+    max_fragments: usize,
+    /// Whether a message may be compressed.
+    pub(crate) deflate: bool,
+    /// Whether a client may leave frames unmasked.
+    pub(crate) no_masking: bool,
+    frame: Option<Frame>,
+    /// How much of the frame's payload, at the start of the input, is unmasked.
+    ready: usize,
+    /// The data message that is arriving.
+    message: Option<Open>,
+    /// Checks plain text as it is unmasked.
+    pub(crate) utf8: Utf8Validator,
+}
+
+/// A frame of which the header has come.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    header: FrameHeader,
+    /// How much of the payload has not been taken out of the input.
+    left: u64,
+}
+
+/// A data message of which the first header has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Open {
+    pub(crate) text: bool,
+    pub(crate) compressed: bool,
+    /// How many of its frames have begun.
+    frames: usize,
+}
+
+/// A data frame that is arriving.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Data {
+    pub(crate) message: Open,
+    /// How long it is.
+    pub(crate) length: u64,
+    /// How much of it has not been taken out of the input.
+    pub(crate) left: u64,
+    /// Whether it ends its message.
+    pub(crate) fin: bool,
+    /// Whether it is all of its message.
+    pub(crate) only: bool,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Control(OpCode, Bytes),
+    Data(Data),
+}
+
+impl Frames {
+    pub(crate) fn new(role: Role, max_fragments: usize) -> Self {
+        Self {
+            role,
+            max_fragments,
+            deflate: false,
+            no_masking: false,
+            frame: None,
+            ready: 0,
+            message: None,
+            utf8: Utf8Validator::default(),
+        }
+    }
+
+    /// The data message that is arriving.
+    pub(crate) fn message(&self) -> Option<Open> {
+        self.message
+    }
+
+    /// How much the frame that is arriving lacks beyond `input`.
+    pub(crate) fn missing(&self, input: &[u8]) -> usize {
+        self.frame.map_or(0, |frame| (frame.left as usize).saturating_sub(input.len()))
+    }
+
+    /// A whole control frame, or a data frame as soon as its header is there. `None` if more bytes are needed.
+    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Next>, Error> {
+        let frame = match self.frame {
+            Some(frame) => frame,
+            None => {
+                self.check_start(input)?;
+                let Some((header, size)) = FrameHeader::decode(input)? else { return Ok(None) };
+                if !header.opcode.is_control() {
+                    self.begin(&header)?;
+                }
+                input.advance(size);
+                *self.frame.insert(Frame { header, left: header.length })
+            }
+        };
+        let Frame { header, left } = frame;
+        if let (false, Some(message)) = (header.opcode.is_control(), self.message) {
+            let only = header.fin && message.frames == 1;
+            let (length, fin) = (header.length, header.fin);
+            return Ok(Some(Next::Data(Data { message, length, left, fin, only })));
+        }
+        if self.unmask(input)? as u64 != left {
+            return Ok(None);
+        }
+        let payload = Bytes::copy_from_slice(&input[..self.ready]);
+        input.advance(self.ready);
+        self.end_frame();
+        Ok(Some(Next::Control(header.opcode, payload)))
+    }
+
+    /// Unmasks and checks what has newly come of the frame's payload, block by block while it is in cache. Tells
+    /// how much at the start of the input is ready.
+    pub(crate) fn unmask(&mut self, input: &mut [u8]) -> Result<usize, ProtocolError> {
+        const BLOCK: usize = 8 << 10;
+        let Some(Frame { header, left }) = self.frame else { return Ok(0) };
+        let data = !header.opcode.is_control();
+        let text = data && self.message.is_some_and(|message| message.text && !message.compressed);
+        let taken = (header.length - left) as usize;
+        let here = input.len().min(left as usize);
+        for block in input[self.ready..here].chunks_mut(BLOCK) {
+            if let Some(key) = header.mask {
+                mask::apply(key, taken + self.ready, block);
+            }
+            if text {
+                self.utf8.push(block).map_err(|_| ProtocolError::InvalidUtf8)?;
+            }
+            self.ready += block.len();
+        }
+        // RFC 6455 §8.1: a message must not end inside a character.
+        if text && header.fin && self.ready as u64 == left && !self.utf8.is_complete() {
+            return Err(ProtocolError::InvalidUtf8);
+        }
+        Ok(self.ready)
+    }
+
+    /// Takes `count` bytes, which are ready, out of the input. Tells how much of the frame is left.
+    pub(crate) fn take(&mut self, input: &mut BytesMut, count: usize) -> u64 {
+        input.advance(count);
+        self.ready -= count;
+        let Some(frame) = &mut self.frame else { return 0 };
+        frame.left -= count as u64;
+        frame.left
+    }
+
+    /// The frame's payload is taken, or lies at the start of the input for somebody else to take.
+    pub(crate) fn end_frame(&mut self) {
+        self.frame = None;
+        self.ready = 0;
+    }
+
+    /// As [`end_frame`](Self::end_frame), of the last frame of its message.
+    pub(crate) fn end_message(&mut self) {
+        self.end_frame();
+        self.message = None;
+    }
+
+    /// Checks what depends on the connection in a header's first bytes, as far as they are there; byte by
+    /// byte, so that the verdict is the same however the input was cut.
+    fn check_start(&self, input: &[u8]) -> Result<(), ProtocolError> {
+        let Some(first) = input.first() else { return Ok(()) };
+        // RFC 6455 §5.2: "MUST be 0 unless an extension is negotiated". RFC 7692 §6: only the first frame of a
+        // data message has RSV1.
+        let allowed = match OpCode::from_bits(first & 0x0F) {
+            Some(OpCode::Text | OpCode::Binary) if self.deflate => ReservedBits::RSV1,
+            _ => ReservedBits::NONE,
+        };
+        if !allowed.contains(ReservedBits::of_first_byte(*first)) {
+            return Err(ProtocolError::ReservedBits);
+        }
+        FrameHeader::decode(&[*first])?;
+        // RFC 6455 §5.1.
+        match (self.role, input.get(1).map(|second| second & 0x80 != 0)) {
+            (Role::Server, Some(false)) if !self.no_masking => Err(ProtocolError::Unmasked),
+            (Role::Client, Some(true)) => Err(ProtocolError::Masked),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts a data frame in its place.
+    fn begin(&mut self, header: &FrameHeader) -> Result<(), Error> {
+        // RFC 6455 §5.4: fragments of one message are not interleaved with those of another.
+        let message = match (&mut self.message, header.opcode) {
+            (Some(message), OpCode::Continuation) => message,
+            (None, OpCode::Continuation) => return Err(ProtocolError::UnexpectedContinuation.into()),
+            (Some(_), _) => return Err(ProtocolError::ExpectedContinuation.into()),
+            (message, opcode) => message.insert(Open {
+                text: opcode == OpCode::Text,
+                compressed: header.reserved.contains(ReservedBits::RSV1),
+                frames: 0,
+            }),
+        };
+        if message.frames >= self.max_fragments {
+            return Err(Limit::Fragments.into());
+        }
+        message.frames += 1;
+        Ok(())
+    }
+}
