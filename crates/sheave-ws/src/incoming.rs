@@ -98,7 +98,7 @@ impl Incoming {
             }
             Err(error) => {
                 self.ended = true;
-                replies.post(Control::Close(refusal(error)));
+                replies.post(Control::Close(error.close_frame()));
             }
             _ => {}
         }
@@ -258,14 +258,4 @@ fn take(input: &mut BytesMut, length: usize) -> Bytes {
     let copy = Bytes::copy_from_slice(&input[..length]);
     input.advance(length);
     copy
-}
-
-/// The Close that tells the peer what it did wrong.
-fn refusal(error: &Error) -> CloseFrame {
-    let (code, reason) = match error {
-        Error::Limit(limit) => (crate::CloseCode::TOO_BIG, limit.reason()),
-        Error::Protocol(error) => (error.close_code(), error.reason()),
-        _ => (crate::CloseCode::INTERNAL_ERROR, ""),
-    };
-    CloseFrame::new(code, Utf8Bytes::from_static(reason)).unwrap_or_else(|_| code.into())
 }

@@ -74,7 +74,7 @@ impl HeadReader {
 
     /// Takes the head of a request from the front of `input`, or `None` when more bytes are needed.
     ///
-    /// What follows the head stays in `input`. A few empty lines ahead of it are dropped (RFC 9112 §2.2).
+    /// What follows the head stays in `input`. Up to eight empty lines ahead of it are dropped (RFC 9112 §2.2).
     ///
     /// # Errors
     ///

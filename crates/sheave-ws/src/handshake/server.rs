@@ -115,7 +115,7 @@ impl Upgrade {
     }
 
     /// The client's most preferred subprotocol among those supported: see [`Offer::choose`].
-    pub fn choose(&self, supported: &[&str]) -> Option<&str> {
+    pub fn choose(&self, supported: &[impl AsRef<str>]) -> Option<&str> {
         self.offer.choose(supported)
     }
 

@@ -111,7 +111,7 @@ impl<S: Transport> WebSocket<S> {
         let fragment = fragment.into();
         poll_fn(|cx| self.poll_room(cx)).await?;
         self.outgoing.fragment(fragment, fin)?;
-        self.receiving.sent();
+        self.receiving.passed();
         Ok(())
     }
 
@@ -249,7 +249,7 @@ impl<S: Transport> WebSocket<S> {
 
     fn queue(&mut self, message: Message) -> Result<(), Error> {
         self.outgoing.message(message)?;
-        self.receiving.sent();
+        self.receiving.passed();
         Ok(())
     }
 }
