@@ -80,7 +80,8 @@ impl Server {
     /// Serves every connection with `handler`, one task each, until the shutdown.
     ///
     /// The handler is given each ordinary request, and each request for a WebSocket that is in order; others
-    /// have been refused. What it returns as an error, or its panic, ends its own connection only.
+    /// have been refused, as is CONNECT, with 501. What it returns as an error, or its panic, ends its own
+    /// connection only.
     pub fn serve<H, F>(self, handler: H) -> Serve<H>
     where
         H: Fn(Request) -> F + Send + Sync + 'static,
