@@ -19,7 +19,8 @@ pub use request::{Accepting, Request};
 pub use serve::Serve;
 
 use crate::error::Error;
-use crate::stream::{Io, Plain};
+use crate::plain::Plain;
+use crate::stream::Io;
 use builder::Settings;
 use listener::{Listener, Peer};
 use place::Tracker;
@@ -103,7 +104,8 @@ impl Server {
         F: Future<Output = Result<(), Error>> + Send,
     {
         let tracker = Arc::new(Tracker::default());
-        let place = tracker.admit(&self.settings, Peer::default(), None);
-        connection::serve(Plain::new(io), place, &handler).await
+        let plain = Plain::new(io);
+        let place = tracker.admit(&plain, &self.settings, Peer::default(), None);
+        connection::serve(plain, place, &handler).await
     }
 }
