@@ -8,8 +8,9 @@ use http::{HeaderName, HeaderValue};
 
 use crate::dial::dial;
 use crate::error::Error;
+use crate::plain::Plain;
 use crate::redirect;
-use crate::stream::{Io, Plain, Stream};
+use crate::stream::{Io, Stream};
 use crate::websocket::WebSocket;
 use crate::ws::handshake::{ClientRequest, HandshakeError, HeadLimits};
 use crate::ws::{self, Config};
@@ -220,10 +221,10 @@ impl ConnectRequest {
                 #[cfg(unix)]
                 if let Some(path) = &unix {
                     let socket = tokio::net::UnixStream::connect(path).await?;
-                    return secure(&self.settings, &request, Plain::new(socket)).await;
+                    return secure(&self.settings, &request, Plain::unix(socket)).await;
                 }
                 let tcp = dial(request.host(), request.port(), self.settings.nodelay).await?;
-                secure(&self.settings, &request, Plain::new(tcp)).await
+                secure(&self.settings, &request, Plain::tcp(tcp)).await
             };
             let stream = tokio::time::timeout(self.settings.connect_timeout, reach).await;
             let stream = stream.map_err(|_| Error::ConnectTimeout)??;

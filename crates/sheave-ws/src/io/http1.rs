@@ -52,15 +52,23 @@ impl<S: Transport> Http1<S> {
         }
     }
 
-    /// Waits until the first byte of a next request is there; false if the peer is done.
+    /// Waits until the first byte of a next request is there; false if the peer is done. An empty line ahead
+    /// of it is none of it (RFC 9112 §2.2).
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Handshake`] for too many empty lines, [`Error::Io`].
     ///
     /// # Cancel safety
     /// Safe.
     pub async fn readable(&mut self) -> Result<bool, Error> {
-        Ok(!self.input.is_empty() || self.receive().await? > 0)
+        loop {
+            if self.head.begins_request(&mut self.input)? {
+                return Ok(true);
+            }
+            if self.receive().await? == 0 {
+                return Ok(false);
+            }
+        }
     }
 
     /// The next piece of a request's body.

@@ -141,7 +141,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how long a graceful shutdown waits before it cuts. Default: 10 s.
+    /// Sets how long a graceful shutdown waits before it cuts what is left, whoever holds it. Default: 10 s.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.settings.shutdown_timeout = timeout;
         self

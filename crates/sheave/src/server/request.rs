@@ -92,7 +92,7 @@ impl Request {
             broken: None,
         };
         Self(Box::new(Exchange {
-            upgrade: is_upgrade(&head).then(|| place.settings.handshake.check(&head)),
+            upgrade: None,
             keep_alive: persistent && !last,
             head,
             body,
@@ -102,6 +102,13 @@ impl Request {
             place: Arc::clone(place),
             home: Arc::clone(home),
         }))
+    }
+
+    /// The same, with the verdict on a request for a WebSocket, which the caller's origin policy has a say in.
+    pub(super) fn judged(mut self) -> Self {
+        let Exchange { head, place, upgrade, .. } = &mut *self.0;
+        *upgrade = is_upgrade(head).then(|| place.settings.handshake.check(head));
+        self
     }
 
     /// The answer that is due at once: a request for a WebSocket that is not in order.
