@@ -117,7 +117,8 @@ impl ClientBuilder {
     /// The client.
     #[must_use]
     pub fn build(self) -> Client {
-        Client { settings: Arc::new(self) }
+        let tls = self.tls.map(|tls| tls.with_alpn(&[b"http/1.1"]));
+        Client { settings: Arc::new(Self { tls, ..self }) }
     }
 }
 
@@ -277,7 +278,6 @@ async fn secure(settings: &ClientBuilder, request: &ClientRequest, plain: Plain)
         Some(config) => config.clone(),
         None => default_tls().await?,
     };
-    let config = config.with_alpn(&[b"http/1.1"]);
     let stream = config.connect(request.host(), plain).await?;
     Ok(tls::TlsStream::from(stream).into())
 }
@@ -290,7 +290,7 @@ async fn default_tls() -> Result<tls::ClientConfig, Error> {
     }
     // Reads files.
     let built = tokio::task::spawn_blocking(|| tls::ClientConfig::builder().build()).await;
-    let config = built.map_err(Error::other)??;
+    let config = built.map_err(Error::other)??.with_alpn(&[b"http/1.1"]);
     Ok(DEFAULT.get_or_init(|| config).clone())
 }
 

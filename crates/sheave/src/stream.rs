@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::own::Own;
-use crate::plain::{Plain, Sending};
+use crate::plain::{End, Plain, Sending};
 use crate::server::Place;
 use crate::tls::{TlsSession, TlsStream};
 use crate::ws::Output;
@@ -29,7 +29,8 @@ pub struct Stream {
 
 enum Kind {
     Plain(Plain),
-    Tls(Box<TlsStream<Plain>>),
+    /// With what tells how much has left it.
+    Tls(Box<TlsStream<Plain>>, Arc<End>),
 }
 
 impl From<Plain> for Stream {
@@ -40,7 +41,8 @@ impl From<Plain> for Stream {
 
 impl From<TlsStream<Plain>> for Stream {
     fn from(tls: TlsStream<Plain>) -> Self {
-        Self { kind: Kind::Tls(Box::new(tls)), place: None }
+        let end = tls.get_ref().0.end();
+        Self { kind: Kind::Tls(Box::new(tls), end), place: None }
     }
 }
 
@@ -52,13 +54,13 @@ impl Stream {
 
     /// Whether it is encrypted.
     pub fn is_encrypted(&self) -> bool {
-        matches!(self.kind, Kind::Tls(_))
+        matches!(self.kind, Kind::Tls(..))
     }
 
     /// The TLS session, for [`tls::peer_certificates`](crate::tls::peer_certificates) and the like.
     pub fn tls(&self) -> Option<&impl TlsSession> {
         match &self.kind {
-            Kind::Tls(tls) => Some(&**tls),
+            Kind::Tls(tls, _) => Some(&**tls),
             Kind::Plain(_) => None,
         }
     }
@@ -68,7 +70,7 @@ impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Plain(plain) => write!(f, "Stream({plain:?})"),
-            Kind::Tls(_) => f.write_str("Stream(TLS)"),
+            Kind::Tls(..) => f.write_str("Stream(TLS)"),
         }
     }
 }
@@ -82,7 +84,7 @@ impl Receive for Stream {
     ) -> Poll<io::Result<usize>> {
         match &mut self.kind {
             Kind::Plain(plain) => plain.receiving.poll_receive(cx, input, missing),
-            Kind::Tls(tls) => tls.poll_receive(cx, input, missing),
+            Kind::Tls(tls, _) => tls.poll_receive(cx, input, missing),
         }
     }
 }
@@ -90,15 +92,22 @@ impl Receive for Stream {
 impl Transmit for Stream {
     fn poll_transmit(&mut self, cx: &mut Context<'_>, output: &mut Output) -> Poll<io::Result<()>> {
         match &mut self.kind {
-            Kind::Plain(plain) => plain.sending.half().poll_transmit(cx, output),
-            Kind::Tls(tls) => tls.poll_transmit(cx, output),
+            Kind::Plain(plain) => plain.sending.poll_transmit(cx, output),
+            Kind::Tls(tls, _) => tls.poll_transmit(cx, output),
         }
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.kind {
-            Kind::Plain(plain) => plain.sending.half().poll_finish(cx),
-            Kind::Tls(tls) => tls.poll_finish(cx),
+            Kind::Plain(plain) => plain.sending.poll_finish(cx),
+            Kind::Tls(tls, _) => tls.poll_finish(cx),
+        }
+    }
+
+    fn departed(&self) -> u64 {
+        match &self.kind {
+            Kind::Plain(_) => 0,
+            Kind::Tls(_, end) => end.departed(),
         }
     }
 }
@@ -110,9 +119,9 @@ impl Transport for Stream {
     fn split(self) -> (Reader, Writer) {
         let (reader, writer) = match self.kind {
             Kind::Plain(plain) => (ReaderKind::Plain(plain.receiving), WriterKind::Plain(plain.sending)),
-            Kind::Tls(tls) => {
+            Kind::Tls(tls, end) => {
                 let (reader, writer) = Transport::split(tls);
-                (ReaderKind::Tls(reader), WriterKind::Tls(writer))
+                (ReaderKind::Tls(reader), WriterKind::Tls(writer, end))
             }
         };
         let place = self.place;
@@ -139,7 +148,7 @@ enum ReaderKind {
 
 enum WriterKind {
     Plain(Sending),
-    Tls(WriteHalf<Box<TlsStream<Plain>>>),
+    Tls(WriteHalf<Box<TlsStream<Plain>>>, Arc<End>),
 }
 
 impl Receive for Reader {
@@ -159,34 +168,22 @@ impl Receive for Reader {
 impl Transmit for Writer {
     fn poll_transmit(&mut self, cx: &mut Context<'_>, output: &mut Output) -> Poll<io::Result<()>> {
         match &mut self.kind {
-            WriterKind::Plain(sending) => sending.half().poll_transmit(cx, output),
-            WriterKind::Tls(half) => half.poll_transmit(cx, output),
+            WriterKind::Plain(sending) => sending.poll_transmit(cx, output),
+            WriterKind::Tls(half, _) => half.poll_transmit(cx, output),
         }
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.kind {
-            WriterKind::Plain(sending) => sending.half().poll_finish(cx),
-            WriterKind::Tls(half) => half.poll_finish(cx),
+            WriterKind::Plain(sending) => sending.poll_finish(cx),
+            WriterKind::Tls(half, _) => half.poll_finish(cx),
         }
     }
-}
-#[cfg(test)]
-mod sz {
-    use super::*;
-    #[test]
-    fn sizes() {
-        println!(
-            "Stream {} Kind {} ReadHalf {} WriteHalf {} Mutex<WH> {} TcpStream {} WS {} Place {} http1 {}",
-            size_of::<Stream>(),
-            size_of::<Kind>(),
-            size_of::<ReadHalf<Own>>(),
-            size_of::<WriteHalf<Own>>(),
-            size_of::<std::sync::Mutex<WriteHalf<Own>>>(),
-            size_of::<tokio::net::TcpStream>(),
-            size_of::<crate::ws::io::WebSocket<Stream>>(),
-            size_of::<Place>(),
-            size_of::<crate::ws::io::Http1<Stream>>()
-        );
+
+    fn departed(&self) -> u64 {
+        match &self.kind {
+            WriterKind::Plain(_) => 0,
+            WriterKind::Tls(_, end) => end.departed(),
+        }
     }
 }

@@ -128,8 +128,7 @@ impl ServerBuilder {
     }
 
     /// Sets how long each may take: TLS, a connection's first byte, a request's head from its first byte, a
-    /// pause in a request's body; and how long the client may take nothing of an answer (up to twice that, if
-    /// it took a part before). Default: 10 s.
+    /// pause in a request's body, and a pause of the client in taking an answer. Default: 10 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.settings.handshake_timeout = timeout;
         self

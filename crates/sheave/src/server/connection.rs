@@ -31,7 +31,8 @@ where
     let (settings, tracker) = (&place.settings, &place.tracker);
     // Boxed, as are all parts that last only for a while: the task's memory is that of the longest part.
     let Some(stream) = Box::pin(secure(plain, settings, tracker)).await? else { return Ok(()) };
-    let mut http = Box::new(Http1::new(stream.at(Arc::clone(&place)), settings.limits.clone()));
+    let http = Http1::new(stream.at(Arc::clone(&place)), settings.limits.clone());
+    let mut http = Box::new(http.write_timeout(settings.handshake_timeout));
     let mut requests = 0;
     let (end, result) = loop {
         let next = Box::pin(next_request(&mut http, requests > 0, settings, tracker)).await;
