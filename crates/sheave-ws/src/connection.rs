@@ -62,7 +62,8 @@ impl Connection {
     /// Queues a message.
     ///
     /// # Errors
-    /// [`Error::Closed`] after a Close; [`Error::Usage`] inside a message sent in fragments.
+    /// [`Error::Closed`] after a Close; [`Error::Usage`] inside a message sent in fragments; [`Error::Io`] if
+    /// there are no masking keys.
     pub fn send(&mut self, message: Message) -> Result<(), Error> {
         self.outgoing.message(message, Compress::Auto)
     }
@@ -78,7 +79,8 @@ impl Connection {
     /// Queues a Ping.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the payload is over 125 bytes, [`Error::Closed`] after a Close.
+    /// [`Error::Usage`] if the payload is over 125 bytes, [`Error::Closed`] after a Close,
+    /// [`Error::Io`] if there are no masking keys.
     pub fn ping(&mut self, payload: Bytes) -> Result<(), Error> {
         self.outgoing.ping(payload)
     }

@@ -4,9 +4,9 @@ use std::{fmt, io};
 
 use sheave_deflate::DeflateError;
 
-use crate::close::CloseCode;
+use crate::close::{CloseCode, CloseFrame};
 use crate::handshake::{HandshakeError, Refusal, Rejection};
-use crate::utf8::InvalidUtf8;
+use crate::message::Utf8Bytes;
 
 /// Why a WebSocket failed.
 #[derive(Debug)]
@@ -43,6 +43,17 @@ impl Error {
             Self::Timeout(Timeout::Idle) => Some(CloseCode::GOING_AWAY),
             _ => None,
         }
+    }
+
+    /// The Close that tells the peer.
+    pub(crate) fn close_frame(&self) -> CloseFrame {
+        let code = self.close_code().unwrap_or(CloseCode::INTERNAL_ERROR);
+        let reason = match self {
+            Self::Protocol(error) => error.reason(),
+            Self::Limit(limit) => limit.reason(),
+            _ => "",
+        };
+        CloseFrame::new(code, Utf8Bytes::from_static(reason)).unwrap_or_else(|_| code.into())
     }
 }
 
@@ -245,12 +256,6 @@ impl From<Error> for io::Error {
 impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error)
-    }
-}
-
-impl From<InvalidUtf8> for Error {
-    fn from(_: InvalidUtf8) -> Self {
-        Self::Protocol(ProtocolError::InvalidUtf8)
     }
 }
 

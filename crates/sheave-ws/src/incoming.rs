@@ -252,7 +252,7 @@ impl Incoming {
             }
             Err(error) => {
                 self.ended = true;
-                replies.post(Control::Close(refusal(error)));
+                replies.post(Control::Close(error.close_frame()));
             }
             _ => {}
         }
@@ -303,7 +303,7 @@ impl Incoming {
                         return Err(Limit::MessageSize.into());
                     }
                     if message.text {
-                        frames.utf8.push(piece)?;
+                        frames.utf8.push(piece).map_err(|_| ProtocolError::InvalidUtf8)?;
                     }
                     append(assembled, piece, most);
                     Ok::<(), Error>(())
@@ -361,7 +361,7 @@ impl Incoming {
                     written += more;
                 }
                 if message.text {
-                    self.frames.utf8.push(&output[..written])?;
+                    self.frames.utf8.push(&output[..written]).map_err(|_| ProtocolError::InvalidUtf8)?;
                 }
                 left
             }
@@ -447,14 +447,4 @@ fn take(input: &mut BytesMut, length: usize) -> Bytes {
     let copy = Bytes::copy_from_slice(&input[..length]);
     input.advance(length);
     copy
-}
-
-/// The Close that tells the peer what it did wrong.
-fn refusal(error: &Error) -> CloseFrame {
-    let (code, reason) = match error {
-        Error::Limit(limit) => (crate::CloseCode::TOO_BIG, limit.reason()),
-        Error::Protocol(error) => (error.close_code(), error.reason()),
-        _ => (crate::CloseCode::INTERNAL_ERROR, ""),
-    };
-    CloseFrame::new(code, Utf8Bytes::from_static(reason)).unwrap_or_else(|_| code.into())
 }

@@ -264,7 +264,8 @@ impl Outgoing {
     /// Queues a Ping.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the payload is over 125 bytes, [`Error::Closed`] after a Close.
+    /// [`Error::Usage`] if the payload is over 125 bytes, [`Error::Closed`] after a Close,
+    /// [`Error::Io`] if there are no masking keys.
     pub fn ping(&mut self, payload: Bytes) -> Result<(), Error> {
         check_ping(&payload)?;
         if self.closed {

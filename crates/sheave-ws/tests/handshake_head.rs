@@ -169,6 +169,28 @@ fn bytes_after_the_head_are_kept() {
 }
 
 #[test]
+fn an_empty_line_was_the_beginning_of_a_request() {
+    // RFC 9112 §2.2
+    for lines in ["", "\r", "\n", "\r\n", "\r\n\r\n\r"] {
+        let mut reader = HeadReader::default();
+        let mut input = BytesMut::from(lines);
+        assert!(!reader.begins_request(&mut input).unwrap(), "{lines:?}");
+        assert!(reader.is_empty());
+        input.extend_from_slice(if lines.ends_with('\r') { b"\nG" } else { b"G" });
+        for rest in ["", "ET / HTTP/1.1\r\n", "Host: a\r\n"] {
+            input.extend_from_slice(rest.as_bytes());
+            assert!(reader.begins_request(&mut input).unwrap());
+            assert!(reader.read_request(&mut input).unwrap().is_none());
+        }
+        input.extend_from_slice(b"\r\n\r\n");
+        assert_eq!(reader.read_request(&mut input).unwrap().unwrap().headers()["host"], "a");
+        assert!(!reader.begins_request(&mut input).unwrap(), "{lines:?}");
+        assert!(input.is_empty());
+    }
+    assert!(HeadReader::default().begins_request(&mut BytesMut::from(&b"\n".repeat(9)[..])).is_err());
+}
+
+#[test]
 fn responses() {
     let cases: &[(&str, &[u8], Result<u16, ()>)] = &[
         ("with a reason", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", Ok(101)),

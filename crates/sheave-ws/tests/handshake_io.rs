@@ -40,6 +40,23 @@ async fn client_and_server_work_together() {
     }
 }
 
+/// RFC 9112 §2.2: nor is the connection's end after one the end of a request.
+#[tokio::test]
+async fn an_empty_line_made_a_connection_readable() {
+    for lines in ["", "\r", "\r\n", "\r\n\r\n"] {
+        let (mut near, far) = duplex(100);
+        let mut http = Http1::new(far, HeadLimits::default());
+        near.write_all(lines.as_bytes()).await.unwrap();
+        assert!(polled(3, http.readable()).await.is_none(), "{lines:?}");
+        near.write_all(b"\nGET / HTTP/1.1\r\n\r\n\r\n").await.unwrap();
+        assert!(bounded(http.readable()).await.unwrap());
+        assert!(bounded(http.request()).await.unwrap().is_some());
+        drop(near);
+        assert!(!bounded(http.readable()).await.unwrap());
+        assert!(bounded(http.request()).await.unwrap().is_none());
+    }
+}
+
 #[tokio::test]
 async fn what_follows_the_request_in_the_same_read_is_kept() {
     let frames = wire(Role::Server, &[frame().text("eager"), frame().text("client")]);

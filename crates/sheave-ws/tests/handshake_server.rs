@@ -214,7 +214,7 @@ fn the_clients_order_decides_on_the_subprotocol() {
     assert_eq!(upgrade.choose(&["superchat", "chat"]), Some("chat"));
     assert_eq!(upgrade.choose(&["other", "superchat"]), Some("superchat"));
     assert_eq!(upgrade.choose(&["Chat"]), None);
-    assert_eq!(upgrade.choose(&[]), None);
+    assert_eq!(upgrade.choose(&[""; 0]), None);
 }
 
 #[test]

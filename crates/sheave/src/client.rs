@@ -8,8 +8,9 @@ use http::{HeaderName, HeaderValue};
 
 use crate::dial::dial;
 use crate::error::Error;
+use crate::plain::Plain;
 use crate::redirect;
-use crate::stream::{Io, Plain, Stream};
+use crate::stream::{Io, Stream};
 use crate::websocket::WebSocket;
 use crate::ws::handshake::{ClientRequest, HandshakeError, HeadLimits};
 use crate::ws::{self, Config};
@@ -116,7 +117,8 @@ impl ClientBuilder {
     /// The client.
     #[must_use]
     pub fn build(self) -> Client {
-        Client { settings: Arc::new(self) }
+        let tls = self.tls.map(|tls| tls.with_alpn(&[b"http/1.1"]));
+        Client { settings: Arc::new(Self { tls, ..self }) }
     }
 }
 
@@ -220,10 +222,10 @@ impl ConnectRequest {
                 #[cfg(unix)]
                 if let Some(path) = &unix {
                     let socket = tokio::net::UnixStream::connect(path).await?;
-                    return secure(&self.settings, &request, Plain::new(socket)).await;
+                    return secure(&self.settings, &request, Plain::unix(socket)).await;
                 }
                 let tcp = dial(request.host(), request.port(), self.settings.nodelay).await?;
-                secure(&self.settings, &request, Plain::new(tcp)).await
+                secure(&self.settings, &request, Plain::tcp(tcp)).await
             };
             let stream = tokio::time::timeout(self.settings.connect_timeout, reach).await;
             let stream = stream.map_err(|_| Error::ConnectTimeout)??;
@@ -276,7 +278,6 @@ async fn secure(settings: &ClientBuilder, request: &ClientRequest, plain: Plain)
         Some(config) => config.clone(),
         None => default_tls().await?,
     };
-    let config = config.with_alpn(&[b"http/1.1"]);
     let stream = config.connect(request.host(), plain).await?;
     Ok(tls::TlsStream::from(stream).into())
 }
@@ -289,7 +290,7 @@ async fn default_tls() -> Result<tls::ClientConfig, Error> {
     }
     // Reads files.
     let built = tokio::task::spawn_blocking(|| tls::ClientConfig::builder().build()).await;
-    let config = built.map_err(Error::other)??;
+    let config = built.map_err(Error::other)??.with_alpn(&[b"http/1.1"]);
     Ok(DEFAULT.get_or_init(|| config).clone())
 }
 

@@ -5,6 +5,7 @@ mod client;
 mod dial;
 mod error;
 mod own;
+mod plain;
 mod redirect;
 mod server;
 mod stream;

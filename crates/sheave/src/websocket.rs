@@ -29,7 +29,7 @@ pub type Receiver = io::Receiver<Stream>;
 /// On a server, one that its handler drops while it is open is closed in order after the handler has ended:
 /// with 1000 if the handler returned `Ok`, and 1011 if it failed or panicked. On a client, and in another
 /// task that outlives the handler, dropping it cuts the connection. Wherever it goes, it counts as one of the
-/// server's connections, and a shutdown closes it and waits for it.
+/// server's connections: a shutdown closes it, waits for it, and at last cuts it.
 pub struct WebSocket {
     /// There until dropped or split.
     inner: Option<Box<io::WebSocket<Stream>>>,
@@ -92,8 +92,8 @@ impl WebSocket {
     /// Takes the two directions apart, for two tasks: see [`ws::io::WebSocket::split`].
     ///
     /// Dropping both cuts the connection; to close it in order, call `close` on the sender and receive up to
-    /// the `None`. On a server, they count as one of its connections, and a shutdown closes them and waits
-    /// for them.
+    /// the `None`. On a server, they count as one of its connections: a shutdown closes them, waits for
+    /// them, and at last cuts them.
     pub fn split(mut self) -> (Sender, Receiver) {
         self.inner.take().expect(OPEN).split()
     }

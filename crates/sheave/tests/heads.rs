@@ -20,6 +20,7 @@ async fn bad_heads() {
         ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: user@a\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
+        ("\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n", 400),
         ("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400),
         ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET /#part HTTP/1.1\r\nHost: a\r\n\r\n", 400),
@@ -38,6 +39,44 @@ async fn bad_heads() {
         let reply = client.ask(head).await;
         assert_eq!((reply.status, reply.closes()), (status, true), "{head:?}: {reply:?}");
         assert!(!reply.body.is_empty() && reply.header("content-type").is_some(), "{head:?}");
+        assert!(client.rest().await.is_empty());
+    }
+    server.stop().await;
+}
+
+/// RFC 9112 §3.2: the same for ordinary requests and for those for a WebSocket.
+#[tokio::test]
+async fn a_host_that_was_none_passed_in_an_ordinary_request() {
+    let server = start(|builder| builder, mirror).await;
+    for host in
+        ["[nonsense]", "[::1]x", "[::1", "[]", ":80", "a:b", "a:65536", "a:80:80", "%zz", "a,b:c", "<a>"]
+    {
+        for request in [
+            format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+            format!("GET / HTTP/1.0\r\nHost: {host}\r\n\r\n"),
+            format!("GET http://a/ HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+            upgrade("").replace("Host: example.org", &format!("Host: {host}")),
+        ] {
+            let mut client = server.raw().await;
+            let reply = client.ask(&request).await;
+            assert_eq!((reply.status, reply.closes()), (400, true), "{request}");
+            assert!(client.rest().await.is_empty());
+        }
+    }
+    server.stop().await;
+}
+
+/// RFC 9110 §9.3.6: a 2xx to it would make a tunnel of the connection, and there is none.
+#[tokio::test]
+async fn a_connect_was_answered_as_if_there_were_a_tunnel() {
+    let server = start(|builder| builder, |_| async { panic!("no handler is given it") }).await;
+    for head in [
+        "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n",
+        &upgrade("").replace("GET /", "CONNECT example.org:80"),
+    ] {
+        let mut client = server.raw().await;
+        let reply = client.ask(head).await;
+        assert_eq!((reply.status, reply.closes()), (501, true), "{head}");
         assert!(client.rest().await.is_empty());
     }
     server.stop().await;
@@ -143,6 +182,34 @@ async fn connections_kept_for_nothing() {
     assert_eq!(begun.elapsed().as_secs(), 20);
     drop(client);
     soon(task).await.unwrap().unwrap();
+}
+
+/// RFC 9112 §2.2: old clients send one after a body.
+#[tokio::test(start_paused = true)]
+async fn an_empty_line_after_a_body_was_a_request_under_way() {
+    for line in ["\r\n", "\n", "\r", "\r\n\r\n"] {
+        let (near, task) = detached(seven, mirror).await;
+        let mut client = Raw::new(near);
+        let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+        assert_eq!(client.ask(format!("{post}{line}")).await.body, "POST / abc");
+        let begun = Instant::now();
+        assert!(client.rest().await.is_empty());
+        assert_eq!(begun.elapsed().as_secs(), 20, "{line:?}");
+        drop(client);
+        soon(task).await.unwrap().unwrap();
+    }
+}
+
+/// Nor does one say that a request is to come.
+#[tokio::test(start_paused = true)]
+async fn an_empty_line_was_the_first_byte_of_a_request() {
+    let begun = Instant::now();
+    let (near, task) = detached(seven, mirror).await;
+    let mut client = Raw::new(near);
+    client.send("\r\n").await;
+    assert!(client.rest().await.is_empty());
+    assert!(soon(task).await.unwrap().is_err());
+    assert_eq!(begun.elapsed().as_secs(), 7);
 }
 
 /// TLS that never comes.

@@ -94,6 +94,31 @@ async fn idle_connections_end() {
     server.stop().await;
 }
 
+/// None of these is a request that is under way.
+#[tokio::test]
+async fn a_head_that_was_not_whole_held_up_the_shutdown() {
+    let patient = |builder: sheave::ServerBuilder| builder.shutdown_timeout(NEVER).handshake_timeout(NEVER);
+    let mut server = start(patient, mirror).await;
+    let asked = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut clients = Vec::new();
+    for kept_alive in [false, true] {
+        for part in ["", "\r\n", "\r", "G", "GET / HTTP/1.1\r\nHost: a\r\n", &asked[..asked.len() - 1]] {
+            let mut client = server.raw().await;
+            if kept_alive {
+                assert_eq!(client.ask(asked).await.status, 200);
+            }
+            client.send(part).await;
+            clients.push(client);
+        }
+    }
+    server.shut_down();
+    // All of them are still there, and none has ended its direction.
+    server.stop().await;
+    for mut client in clients {
+        assert!(client.until_gone().await.is_empty());
+    }
+}
+
 /// A request that is under way is answered, and told that it was the last.
 #[tokio::test]
 async fn requests_under_way_are_answered() {

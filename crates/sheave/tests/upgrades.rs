@@ -184,6 +184,20 @@ async fn origins() {
     }
 }
 
+/// It is the caller's code as a handler is.
+#[tokio::test]
+async fn a_panic_of_the_origin_policy_went_through() {
+    let policy = OriginPolicy::custom(|_| panic!("as asked"));
+    let (near, task) = detached(|builder| builder.origin(policy), echo).await;
+    let mut client = Raw::new(near);
+    let reply = client.ask(upgrade("Origin: http://example.org\r\n")).await;
+    assert_eq!((reply.status, reply.closes()), (500, true));
+    assert!(!reply.body.contains("as asked"));
+    assert!(client.rest().await.is_empty());
+    drop(client);
+    assert!(matches!(soon(task).await.unwrap(), Err(Error::Other(_))));
+}
+
 /// A page that came in plain text is none of a server's own that speaks TLS.
 #[tokio::test]
 async fn the_scheme_of_an_origin() {

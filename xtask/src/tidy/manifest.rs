@@ -36,6 +36,7 @@ pub(crate) const ALLOWED: [(&str, &[&str]); 8] = [
             "sheave-hpack",
             "sheave-tls",
             "sheave-ws",
+            "socket2",
             "tokio",
             "tracing",
         ],

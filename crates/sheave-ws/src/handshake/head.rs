@@ -74,17 +74,27 @@ impl HeadReader {
 
     /// Takes the head of a request from the front of `input`, or `None` when more bytes are needed.
     ///
-    /// What follows the head stays in `input`. A few empty lines ahead of it are dropped (RFC 9112 §2.2).
+    /// What follows the head stays in `input`. Up to eight empty lines ahead of it are dropped (RFC 9112 §2.2).
     ///
     /// # Errors
     ///
     /// A head that is malformed, beyond a limit or of a foreign version of HTTP. The answer to it is
     /// [`HandshakeError::refusal`].
     pub fn read_request(&mut self, input: &mut BytesMut) -> Result<Option<Request<()>>, HandshakeError> {
-        if self.scan.position == 0 && !self.skip_empty_lines(input)? {
+        if !self.begins_request(input)? {
             return Ok(None);
         }
         self.take_head(input)?.map(|(head, lines)| parse_request(&head, lines)).transpose()
+    }
+
+    /// Whether something of a request is there, if only a byte. A few empty lines ahead of it are dropped
+    /// (RFC 9112 §2.2).
+    ///
+    /// # Errors
+    ///
+    /// Too many empty lines.
+    pub fn begins_request(&mut self, input: &mut BytesMut) -> Result<bool, HandshakeError> {
+        Ok(self.scan.position > 0 || self.skip_empty_lines(input)?)
     }
 
     /// Takes the head of a response from the front of `input`, or `None` when more bytes are needed.

@@ -4,8 +4,8 @@
 //!
 //! 1. [`HeadReader::read_request`] takes a request's head out of the bytes received; an error knows its
 //!    answer ([`HandshakeError::refusal`]).
-//! 2. [`is_upgrade`] tells a WebSocket from an ordinary request. The latter's body is read with
-//!    [`BodyLength::of_request`] and [`BodyReader`].
+//! 2. [`host`] holds its `Host` against RFC 9112 §3.2. [`is_upgrade`] tells a WebSocket from an ordinary
+//!    request, whose body is read with [`BodyLength::of_request`] and [`BodyReader`].
 //! 3. [`ServerHandshake::check`] holds the request against RFC 6455 §4.2.1: an [`Upgrade`], or a [`Refusal`]
 //!    that is the whole answer.
 //! 4. [`Upgrade::choose`] picks a subprotocol and [`Upgrade::accept`] makes the 101 answer and what was
@@ -79,7 +79,7 @@ pub use offer::Offer;
 pub use origin::OriginPolicy;
 pub use refusal::Refusal;
 pub use rejection::Rejection;
-pub use server::{ServerHandshake, Upgrade, is_upgrade};
+pub use server::{ServerHandshake, Upgrade, host, is_upgrade};
 pub use tokens::{has_token, is_token, tokens};
 
 /// The version of the WebSocket protocol that this crate speaks (RFC 6455 §4.1).

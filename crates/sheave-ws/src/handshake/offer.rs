@@ -66,8 +66,9 @@ impl Offer {
     /// are.
     ///
     /// `None` when they have none in common: accept without a subprotocol then, or refuse.
-    pub fn choose(&self, supported: &[&str]) -> Option<&str> {
-        self.subprotocols.iter().map(String::as_str).find(|offered| supported.contains(offered))
+    pub fn choose(&self, supported: &[impl AsRef<str>]) -> Option<&str> {
+        let is_supported = |offered: &&str| supported.iter().any(|name| name.as_ref() == *offered);
+        self.subprotocols.iter().map(String::as_str).find(is_supported)
     }
 
     /// Settles the connection: this subprotocol, and what these extensions answer to the offer.

@@ -21,6 +21,22 @@ pub fn is_upgrade<T>(request: &Request<T>) -> bool {
     request.version() >= Version::HTTP_11 && has_token(request.headers(), &UPGRADE, "websocket")
 }
 
+/// The host, and the port if there is one, that the `Host` of a request names; empty if it names none, as in
+/// HTTP/1.0, which may do without.
+///
+/// # Errors
+///
+/// 400 to a request without `Host`, with several, or with an invalid one (RFC 9112 §3.2).
+pub fn host<T>(request: &Request<T>) -> Result<&str, Refusal> {
+    let headers = request.headers();
+    if request.version() < Version::HTTP_11 && !headers.contains_key(HOST) {
+        return Ok("");
+    }
+    let host = single(headers, &HOST)?.to_str().ok().map(str::trim);
+    let is_valid = |host: &&str| host.is_empty() || HostPort::parse(host).is_some();
+    host.filter(is_valid).ok_or_else(|| Refusal::bad_request("invalid Host"))
+}
+
 /// What a server asks of an opening handshake.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -66,7 +82,10 @@ impl ServerHandshake {
             return Err(if request.method() == Method::HEAD { refusal.without_content() } else { refusal });
         }
         // RFC 6455 §4.2.1 item 2
-        let host = host(headers)?;
+        let host = host(request)?;
+        if host.is_empty() {
+            return Err(Refusal::bad_request("empty Host"));
+        }
         // RFC 6455 §4.2.1 items 3 and 4
         if !has_token(headers, &UPGRADE, "websocket") {
             return Err(Refusal::upgrade_required());
@@ -115,7 +134,7 @@ impl Upgrade {
     }
 
     /// The client's most preferred subprotocol among those supported: see [`Offer::choose`].
-    pub fn choose(&self, supported: &[&str]) -> Option<&str> {
+    pub fn choose(&self, supported: &[impl AsRef<str>]) -> Option<&str> {
         self.offer.choose(supported)
     }
 
@@ -158,12 +177,6 @@ fn no_body<T>(request: &Request<T>) -> Result<(), Refusal> {
             Err(error.refusal().unwrap_or_else(|| Refusal::bad_request(error.to_string()).closing()))
         }
     }
-}
-
-fn host(headers: &HeaderMap) -> Result<&str, Refusal> {
-    // RFC 9112 §3.2: 400 to a request without Host, with several, or with an invalid one
-    let host = single(headers, &HOST)?.to_str().ok().map(str::trim);
-    host.filter(|host| HostPort::parse(host).is_some()).ok_or_else(|| Refusal::bad_request("invalid Host"))
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, Refusal> {

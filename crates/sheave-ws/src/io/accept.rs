@@ -17,6 +17,9 @@ use crate::handshake::{HeadLimits, ServerHandshake};
 ///
 /// # Errors
 /// As [`Accept::accept`].
+///
+/// # Cancel safety
+/// Not safe: dropping it drops the connection.
 pub async fn accept<S: Transport>(io: S) -> Result<WebSocket<S>, Error> {
     Accept::default().accept(io).await
 }
@@ -104,13 +107,9 @@ impl Accept {
         };
         match self.handshake.check(&request) {
             Ok(upgrade) => {
-                let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
-                let subprotocol = upgrade.choose(&supported);
-                let (response, agreed) = upgrade.accept(
-                    subprotocol,
-                    &self.config.extensions(self.handshake.secure == Some(true)),
-                    HeaderMap::new(),
-                )?;
+                let subprotocol = upgrade.choose(&self.subprotocols);
+                let extensions = self.config.extensions(self.handshake.secure == Some(true));
+                let (response, agreed) = upgrade.accept(subprotocol, &extensions, HeaderMap::new())?;
                 http.feed(&response, Bytes::new());
                 within(self.timeout.saturating_sub(started.elapsed()), http.flush()).await?;
                 Ok(http.into_websocket(agreed, &self.config))

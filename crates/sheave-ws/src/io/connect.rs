@@ -19,6 +19,9 @@ use crate::output::Output;
 ///
 /// # Errors
 /// As [`Connect::connect`]; [`Error::Handshake`] if `uri` is none of a WebSocket.
+///
+/// # Cancel safety
+/// Not safe: dropping it drops the connection.
 pub async fn connect<S: Transport>(uri: &str, io: S) -> Result<WebSocket<S>, Error> {
     Connect::default().connect(&uri.parse()?, io).await
 }

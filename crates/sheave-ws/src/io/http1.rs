@@ -1,11 +1,13 @@
 //! HTTP/1.1 around the upgrade: requests in, responses out, over any transport.
 
 use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 
+use super::timer::Stall;
 use super::transport::Transport;
 use super::websocket::WebSocket;
 use crate::config::{Config, Role};
@@ -21,16 +23,24 @@ use crate::output::Output;
 /// caller's. All state is in it, so that every method can be dropped at any await point and called again.
 #[derive(Debug)]
 pub struct Http1<S> {
-    pub(super) io: S,
-    pub(super) input: BytesMut,
-    pub(super) output: Output,
+    io: S,
+    input: BytesMut,
+    output: Output,
+    stall: Stall,
     head: HeadReader,
 }
 
 impl<S: Transport> Http1<S> {
     /// A connection that has just been made.
     pub fn new(io: S, limits: HeadLimits) -> Self {
-        Self { io, input: BytesMut::new(), output: Output::default(), head: HeadReader::new(limits) }
+        let (input, output) = (BytesMut::new(), Output::default());
+        Self { io, input, output, stall: Stall::new(None), head: HeadReader::new(limits) }
+    }
+
+    /// Sets how long the peer may take nothing of what is being written. Default: for ever.
+    #[must_use]
+    pub fn write_timeout(self, timeout: Duration) -> Self {
+        Self { stall: Stall::new(Some(timeout)), ..self }
     }
 
     /// The head of the next request, or `None` if the peer is done.
@@ -52,15 +62,23 @@ impl<S: Transport> Http1<S> {
         }
     }
 
-    /// Waits until the first byte of a next request is there; false if the peer is done.
+    /// Waits until the first byte of a next request is there; false if the peer is done. An empty line ahead
+    /// of it is none of it (RFC 9112 §2.2).
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Handshake`] for too many empty lines, [`Error::Io`].
     ///
     /// # Cancel safety
     /// Safe.
     pub async fn readable(&mut self) -> Result<bool, Error> {
-        Ok(!self.input.is_empty() || self.receive().await? > 0)
+        loop {
+            if self.head.begins_request(&mut self.input)? {
+                return Ok(true);
+            }
+            if self.receive().await? == 0 {
+                return Ok(false);
+            }
+        }
     }
 
     /// The next piece of a request's body.
@@ -92,21 +110,29 @@ impl<S: Transport> Http1<S> {
     /// Writes what is queued.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Timeout`] if the peer takes nothing for [`write_timeout`](Self::write_timeout).
     ///
     /// # Cancel safety
     /// Safe: what is left stays queued.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        Ok(poll_fn(|cx| self.io.poll_transmit(cx, &mut self.output)).await?)
-    }
-
-    /// How many bytes of what was queued are not written.
-    pub fn unsent(&self) -> usize {
-        self.output.len()
+        poll_fn(|cx| {
+            let before = self.output.len();
+            match self.io.poll_transmit(cx, &mut self.output) {
+                Poll::Ready(written) => {
+                    self.stall.clear();
+                    Poll::Ready(Ok(written?))
+                }
+                Poll::Pending => {
+                    let taken = self.output.len() < before;
+                    self.stall.poll(cx, taken, self.io.departed()).map(Err)
+                }
+            }
+        })
+        .await
     }
 
     /// Ends the connection after a last response, in a way that lets the peer read it: ends our direction
-    /// and throws away what still comes, up to a bound.
+    /// and throws away what still comes, up to 1 MiB.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -140,13 +166,17 @@ impl<S: Transport> Http1<S> {
         &self.io
     }
 
-    /// Answers with a refusal and ends the connection, within `time`.
+    /// Answers with a refusal and [ends](Self::finish) the connection, within `time`; what goes wrong with that
+    /// is not told.
+    ///
+    /// # Cancel safety
+    /// Not safe: dropping it drops the connection.
     pub async fn refuse(mut self, refusal: &Refusal, time: Duration) {
         self.feed(refusal.response(), refusal.response().body().clone());
         let _ = tokio::time::timeout(time, self.finish()).await;
     }
 
-    pub(super) async fn receive(&mut self) -> Result<usize, Error> {
+    async fn receive(&mut self) -> Result<usize, Error> {
         Ok(poll_fn(|cx| self.io.poll_receive(cx, &mut self.input, 0)).await?)
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::close_handle::CloseHandle;
 use super::timer::Timer;
-use crate::close::{CloseCode, CloseFrame};
+use crate::close::CloseFrame;
 use crate::config::{Config, Role};
 use crate::error::{Error, Timeout};
 use crate::handshake::Agreed;
@@ -169,8 +169,8 @@ impl ReceiveLoop {
         self.keepalive.is_some()
     }
 
-    /// A message was sent.
-    pub(super) fn sent(&mut self) {
+    /// A message was sent or received.
+    pub(super) fn passed(&mut self) {
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.message(Instant::now().into_std());
         }
@@ -246,9 +246,7 @@ impl ReceiveLoop {
             match self.phase {
                 Phase::Open => match take(&mut self.incoming, &mut self.input, link) {
                     Ok(Some(Event::Message(message))) => {
-                        if let Some(keepalive) = &mut self.keepalive {
-                            keepalive.message(Instant::now().into_std());
-                        }
+                        self.passed();
                         return Poll::Ready(Ok(Some(message)));
                     }
                     Ok(Some(Event::Ping(_))) => {}
@@ -333,9 +331,6 @@ impl ReceiveLoop {
             }
             let Some(deadline) = keepalive.next_timeout() else { return Poll::Pending };
             let Poll::Ready(now) = self.timer.poll(cx, deadline.into()) else { return Poll::Pending };
-            if let Some(sent) = link.last_sent() {
-                keepalive.message(sent.into_std());
-            }
             match keepalive.handle_timeout(now.into_std()) {
                 None => {}
                 Some(Due::Ping(payload)) => {
@@ -344,8 +339,9 @@ impl ReceiveLoop {
                     return Poll::Ready(());
                 }
                 Some(Due::Expired(Timeout::Idle)) => {
-                    link.post(Control::Close(CloseCode::GOING_AWAY.into()));
-                    self.fail(link, Error::Timeout(Timeout::Idle));
+                    let error = Error::Timeout(Timeout::Idle);
+                    link.post(Control::Close(error.close_frame()));
+                    self.fail(link, error);
                     return Poll::Ready(());
                 }
                 // The Ping is behind what the peer is still taking, or was until now.

@@ -15,6 +15,8 @@ use tokio::net::{UnixStream, unix};
 use crate::output::Output;
 
 /// Where bytes come from. Every [`AsyncRead`] is one.
+///
+/// A call that is Pending has taken nothing, and may be repeated with another waker, or never.
 pub trait Receive: Unpin {
     /// Appends what has arrived to `input` and tells how much that is; 0 is the end.
     ///
@@ -29,6 +31,9 @@ pub trait Receive: Unpin {
 }
 
 /// Where bytes go. Every [`AsyncWrite`] is one.
+///
+/// A call that is Pending has sent exactly what it took out of `output`, and may be repeated with another waker,
+/// with more output, or never.
 pub trait Transmit: Unpin {
     /// Writes `output` and flushes it, taking out what is written. Ready once it is empty and flushed.
     fn poll_transmit(&mut self, cx: &mut Context<'_>, output: &mut Output) -> Poll<io::Result<()>>;

@@ -155,7 +155,7 @@ impl<S: Transport> WebSocket<S> {
     pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
         poll_fn(|cx| self.poll_room(cx)).await?;
         self.outgoing.prepared(message, Compress::Auto)?;
-        self.receiving.sent();
+        self.receiving.passed();
         Ok(())
     }
 
@@ -171,7 +171,7 @@ impl<S: Transport> WebSocket<S> {
         let fragment = fragment.into();
         poll_fn(|cx| self.poll_room(cx)).await?;
         self.outgoing.fragment(fragment, fin)?;
-        self.receiving.sent();
+        self.receiving.passed();
         Ok(())
     }
 
@@ -338,7 +338,7 @@ impl<S: Transport> WebSocket<S> {
 
     fn queue(&mut self, message: Message, compress: Compress) -> Result<(), Error> {
         self.outgoing.message(message, compress)?;
-        self.receiving.sent();
+        self.receiving.passed();
         Ok(())
     }
 }
@@ -478,7 +478,7 @@ impl<S: Transport> WriteParts for WebSocket<S> {
     ) -> Poll<Result<(), Error>> {
         ready!(self.poll_room(cx))?;
         queue(&mut self.outgoing)?;
-        self.receiving.sent();
+        self.receiving.passed();
         Poll::Ready(Ok(()))
     }
 

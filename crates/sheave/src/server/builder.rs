@@ -128,8 +128,7 @@ impl ServerBuilder {
     }
 
     /// Sets how long each may take: TLS, a connection's first byte, a request's head from its first byte, a
-    /// pause in a request's body; and how long the client may take nothing of an answer (up to twice that, if
-    /// it took a part before). Default: 10 s.
+    /// pause in a request's body, and a pause of the client in taking an answer. Default: 10 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.settings.handshake_timeout = timeout;
         self
@@ -141,7 +140,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how long a graceful shutdown waits before it cuts. Default: 10 s.
+    /// Sets how long a graceful shutdown waits before it cuts what is left, whoever holds it. Default: 10 s.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.settings.shutdown_timeout = timeout;
         self

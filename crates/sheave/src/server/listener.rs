@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
 
-use crate::stream::Plain;
+use crate::plain::Plain;
 
 #[derive(Debug)]
 pub(super) enum Listener {
@@ -34,10 +34,10 @@ impl Listener {
             Self::Tcp(tcp) => {
                 let (stream, address) = tcp.accept().await?;
                 stream.set_nodelay(nodelay)?;
-                Ok((Plain::Tcp(stream), Peer(Some(address))))
+                Ok((Plain::tcp(stream), Peer(Some(address))))
             }
             #[cfg(unix)]
-            Self::Unix(unix) => Ok((Plain::Unix(unix.accept().await?.0), Peer(None))),
+            Self::Unix(unix) => Ok((Plain::unix(unix.accept().await?.0), Peer(None))),
         }
     }
 }

@@ -19,7 +19,8 @@ pub use request::{Accepting, Request};
 pub use serve::Serve;
 
 use crate::error::Error;
-use crate::stream::{Io, Plain};
+use crate::plain::Plain;
+use crate::stream::Io;
 use builder::Settings;
 use listener::{Listener, Peer};
 use place::Tracker;
@@ -80,7 +81,8 @@ impl Server {
     /// Serves every connection with `handler`, one task each, until the shutdown.
     ///
     /// The handler is given each ordinary request, and each request for a WebSocket that is in order; others
-    /// have been refused. What it returns as an error, or its panic, ends its own connection only.
+    /// have been refused, as is CONNECT, with 501. What it returns as an error, or its panic, ends its own
+    /// connection only.
     pub fn serve<H, F>(self, handler: H) -> Serve<H>
     where
         H: Fn(Request) -> F + Send + Sync + 'static,
@@ -102,7 +104,8 @@ impl Server {
         F: Future<Output = Result<(), Error>> + Send,
     {
         let tracker = Arc::new(Tracker::default());
-        let place = tracker.admit(&self.settings, Peer::default(), None);
-        connection::serve(Plain::new(io), place, &handler).await
+        let plain = Plain::new(io);
+        let place = tracker.admit(&plain, &self.settings, Peer::default(), None);
+        connection::serve(plain, place, &handler).await
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use super::builder::Settings;
 use super::limit::Counted;
 use super::listener::Peer;
+use crate::plain::{Cutter, Plain};
 use crate::ws::CloseCode;
 use crate::ws::io::CloseHandle;
 
@@ -24,8 +25,15 @@ pub(super) struct Tracker {
 #[derive(Debug, Default)]
 struct Open {
     next: u64,
-    connections: usize,
-    handles: HashMap<u64, CloseHandle>,
+    connections: HashMap<u64, Reach>,
+}
+
+/// How a shutdown reaches a connection, wherever it is.
+#[derive(Debug)]
+struct Reach {
+    cutter: Cutter,
+    /// Of its WebSocket, until it was used.
+    close: Option<CloseHandle>,
 }
 
 /// What a connection takes up of its server's limits, and what it knows of the server.
@@ -45,29 +53,47 @@ impl Tracker {
     /// Gives a connection its place.
     pub(super) fn admit(
         self: &Arc<Self>,
+        plain: &Plain,
         settings: &Arc<Settings>,
         peer: Peer,
         limits: Option<(OwnedSemaphorePermit, Counted)>,
     ) -> Arc<Place> {
         let mut open = self.open();
         open.next += 1;
-        open.connections += 1;
+        let id = open.next;
+        open.connections.insert(id, Reach { cutter: plain.cutter(), close: None });
         let (settings, tracker) = (Arc::clone(settings), Arc::clone(self));
-        Arc::new(Place { settings, peer, tracker, id: open.next, _limits: limits })
+        Arc::new(Place { settings, peer, tracker, id, _limits: limits })
     }
 
     /// Closes every WebSocket with 1001 and tells everything else that waits.
     pub(super) fn shut_down(&self) {
-        let handles = {
+        let handles: Vec<CloseHandle> = {
             // Under the lock: whoever is tracked later sees it.
             let mut open = self.open();
             self.shutting_down.store(true, Ordering::SeqCst);
-            std::mem::take(&mut open.handles)
+            open.connections.values_mut().filter_map(|reach| reach.close.take()).collect()
         };
-        for handle in handles.into_values() {
+        for handle in handles {
             handle.close(CloseCode::GOING_AWAY);
         }
         self.begun.notify_waiters();
+    }
+
+    /// Cuts every connection that there still is, whoever holds it.
+    pub(super) fn cut(&self) {
+        let cutters: Vec<Cutter> =
+            self.open().connections.values().map(|reach| reach.cutter.clone()).collect();
+        for cutter in cutters {
+            if let Err(error) = cutter.cut() {
+                tracing::debug!(%error, "a connection could not be cut");
+            }
+        }
+    }
+
+    /// How many connections have a place.
+    pub(super) fn connections(&self) -> usize {
+        self.open().connections.len()
     }
 
     pub(super) fn is_shutting_down(&self) -> bool {
@@ -86,7 +112,7 @@ impl Tracker {
     pub(super) async fn empty(&self) {
         loop {
             let emptied = self.emptied.notified();
-            if self.open().connections == 0 {
+            if self.connections() == 0 {
                 return;
             }
             emptied.await;
@@ -104,8 +130,8 @@ impl Place {
         let mut open = self.tracker.open();
         if self.tracker.is_shutting_down() {
             handle.close(CloseCode::GOING_AWAY);
-        } else {
-            open.handles.insert(self.id, handle);
+        } else if let Some(reach) = open.connections.get_mut(&self.id) {
+            reach.close = Some(handle);
         }
     }
 }
@@ -113,9 +139,8 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.tracker.open();
-        open.handles.remove(&self.id);
-        open.connections -= 1;
-        if open.connections == 0 {
+        open.connections.remove(&self.id);
+        if open.connections.is_empty() {
             self.tracker.emptied.notify_waiters();
         }
     }

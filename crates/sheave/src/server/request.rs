@@ -92,7 +92,7 @@ impl Request {
             broken: None,
         };
         Self(Box::new(Exchange {
-            upgrade: is_upgrade(&head).then(|| place.settings.handshake.check(&head)),
+            upgrade: None,
             keep_alive: persistent && !last,
             head,
             body,
@@ -102,6 +102,13 @@ impl Request {
             place: Arc::clone(place),
             home: Arc::clone(home),
         }))
+    }
+
+    /// The same, with the verdict on a request for a WebSocket, which the caller's origin policy has a say in.
+    pub(super) fn judged(mut self) -> Self {
+        let Exchange { head, place, upgrade, .. } = &mut *self.0;
+        *upgrade = is_upgrade(head).then(|| place.settings.handshake.check(head));
+        self
     }
 
     /// The answer that is due at once: a request for a WebSocket that is not in order.
@@ -294,15 +301,7 @@ impl Request {
 
     /// Writes what is queued, for as long as the client takes it.
     async fn flush(&mut self) -> Result<(), Error> {
-        let patience = self.0.place.settings.handshake_timeout;
-        let http = self.0.http.as_mut().expect(HERE);
-        loop {
-            let before = http.unsent();
-            match within(patience, http.flush()).await {
-                Err(Error::WebSocket(ws::Error::Timeout(_))) if http.unsent() < before => {}
-                flushed => return flushed,
-            }
-        }
+        Ok(self.0.http.as_mut().expect(HERE).flush().await?)
     }
 }
 
@@ -389,8 +388,8 @@ impl Accepting {
             request.respond(refusal.clone().into_response()).await?;
             return Err(refusal.into());
         };
-        let supported: Vec<&str> = request.0.place.settings.subprotocols.iter().map(String::as_str).collect();
-        let chosen = subprotocol.as_deref().or_else(|| upgrade.choose(&supported));
+        let supported = &request.0.place.settings.subprotocols;
+        let chosen = subprotocol.as_deref().or_else(|| upgrade.choose(supported));
         let (response, agreed) = upgrade.accept(chosen, &[], headers?)?;
         request.0.http.as_mut().expect(HERE).feed(&response, Bytes::new());
         request.0.answered = true;

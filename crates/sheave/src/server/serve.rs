@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::Instrument as _;
@@ -16,13 +16,14 @@ use super::connection;
 use super::limit::PerIp;
 use super::place::Tracker;
 use super::request::Request;
-use super::{Listener, Server};
+use super::{Listener, Peer, Server};
 use crate::error::Error;
+use crate::plain::Plain;
 
 /// A server at work: await it.
 ///
 /// # Cancel safety
-/// Dropping it cuts every connection.
+/// Dropping it cuts every connection, in whatever task.
 #[must_use = "nothing is served before it is awaited"]
 pub struct Serve<H> {
     server: Server,
@@ -36,8 +37,9 @@ impl<H> Serve<H> {
     }
 
     /// Shuts down in order once `signal` is done: stops accepting, closes every WebSocket with 1001, lets
-    /// requests that are under way be answered, waits for
-    /// [`ServerBuilder::shutdown_timeout`](super::ServerBuilder::shutdown_timeout) at most, and cuts the rest.
+    /// requests whose head has come be answered, waits for
+    /// [`ServerBuilder::shutdown_timeout`](super::ServerBuilder::shutdown_timeout) at most, and cuts the rest,
+    /// in whatever task.
     pub fn with_graceful_shutdown<T>(mut self, signal: impl Future<Output = T> + Send + 'static) -> Self {
         self.shutdown = Box::pin(async {
             signal.await;
@@ -75,6 +77,8 @@ where
         let tracker = Arc::new(Tracker::default());
         let slots = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
         let per_ip = PerIp::new(settings.max_connections_per_ip);
+        // Goes after the tasks and what they hold: what left its handler is not theirs.
+        let _cut = CutAtEnd(Arc::clone(&tracker));
         let mut tasks = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -89,7 +93,7 @@ where
                 tracing::debug!(?peer, "too many connections from this address");
                 continue;
             };
-            let place = tracker.admit(&settings, peer, slot.map(|slot| (slot, counted)));
+            let place = tracker.admit(&plain, &settings, peer, slot.map(|slot| (slot, counted)));
             let handler = Arc::clone(&handler);
             let connection = async move {
                 let result = connection::serve(plain, place, &*handler).await;
@@ -107,10 +111,19 @@ where
             tracker.empty().await;
         });
         if ended.await.is_err() {
-            tracing::warn!(connections = tasks.len(), "cut at the end of the shutdown's time");
+            tracing::warn!(connections = tracker.connections(), "cut at the end of the shutdown's time");
             tasks.shutdown().await;
         }
         Ok(())
+    }
+}
+
+/// Cuts what is left of the connections when the server is gone, dropped or at the end of its shutdown.
+struct CutAtEnd(Arc<Tracker>);
+
+impl Drop for CutAtEnd {
+    fn drop(&mut self) {
+        self.0.cut();
     }
 }
 
@@ -119,7 +132,7 @@ async fn accept(
     listener: &Listener,
     slots: &Arc<Semaphore>,
     nodelay: bool,
-) -> (crate::stream::Plain, super::Peer, Option<tokio::sync::OwnedSemaphorePermit>) {
+) -> (Plain, Peer, Option<OwnedSemaphorePermit>) {
     /// Out of file descriptors or the like: others must end first.
     const PAUSE: Duration = Duration::from_millis(50);
     let slot = Arc::clone(slots).acquire_owned().await.ok();
