@@ -1,8 +1,10 @@
 //! What the examples have in common.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use sheave::{CloseCode, CloseFrame};
+use sheave::tls::DevCertificate;
+use sheave::{CloseCode, CloseFrame, Message, Server, ServerBuilder, WebSocket};
 
 /// What may go wrong in an example.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -45,21 +47,114 @@ pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
     Ok((url.ok_or("a URL is needed: [--ca FILE | --insecure] URL")?, client))
 }
 
-/// When a server shall end: at Ctrl-C, and with `until_stdin_ends` also at the end of its standard input, which comes
-/// in any case when the process that holds the other end does.
-pub async fn stop(until_stdin_ends: bool) {
-    let (ended, end) = tokio::sync::oneshot::channel::<()>();
-    // A thread of its own, because the runtime would wait for one of its own to come back from the read.
-    let watch = until_stdin_ends.then(|| {
-        std::thread::spawn(|| {
-            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-            drop(ended);
-        })
-    });
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = end, if watch.is_some() => {}
+/// What the servers take: `[--addr HOST:PORT] [--tls [--ca-out FILE]] [--threads N] [--until-stdin-ends]`.
+///
+/// `--tls` uses a certificate made for the occasion; `--ca-out` writes the certificate of its authority to a file. With
+/// `--threads 1` everything runs on one thread. A server ends in order at Ctrl-C, and with `--until-stdin-ends` also
+/// when its standard input does, so that it never outlives the program that started it.
+#[derive(Debug)]
+pub struct ServerOptions {
+    /// Where to listen.
+    pub addr: String,
+    tls: bool,
+    ca_out: Option<String>,
+    threads: usize,
+    until_stdin_ends: bool,
+}
+
+/// Runs a server to its end, with the options of the command line, and says what went wrong. `addr` is where it listens
+/// unless they name another address.
+pub fn serve(addr: &str, run: impl AsyncFnOnce(ServerOptions) -> Result<(), Error>) -> ExitCode {
+    report(ServerOptions::parse(addr).and_then(|options| {
+        let mut runtime = match options.threads {
+            1 => tokio::runtime::Builder::new_current_thread(),
+            _ => tokio::runtime::Builder::new_multi_thread(),
+        };
+        if options.threads > 1 {
+            runtime.worker_threads(options.threads);
+        }
+        runtime.enable_all().build()?.block_on(run(options))
+    }))
+}
+
+impl ServerOptions {
+    fn parse(addr: &str) -> Result<Self, Error> {
+        use lexopt::prelude::{Long, ValueExt as _};
+        let mut options =
+            Self { addr: addr.to_owned(), tls: false, ca_out: None, threads: 0, until_stdin_ends: false };
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("addr") => options.addr = parser.value()?.string()?,
+                Long("tls") => options.tls = true,
+                Long("ca-out") => options.ca_out = Some(parser.value()?.string()?),
+                Long("threads") => options.threads = parser.value()?.parse()?,
+                Long("until-stdin-ends") => options.until_stdin_ends = true,
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        if options.ca_out.is_some() && !options.tls {
+            return Err("--ca-out needs --tls".into());
+        }
+        Ok(options)
     }
+
+    /// Builds the server, over TLS if that is wanted, and prints `listening on` and its URL.
+    ///
+    /// # Errors
+    /// If it cannot listen, or the certificate cannot be written.
+    pub async fn listen(&self, mut builder: ServerBuilder) -> Result<Server, Error> {
+        if self.tls {
+            let certificate = DevCertificate::generate(&["localhost", "127.0.0.1", "::1"])?;
+            if let Some(file) = &self.ca_out {
+                std::fs::write(file, certificate.ca_pem())?;
+            }
+            builder = builder.tls(certificate.server_config_builder().build()?);
+        }
+        let server = builder.build().await?;
+        let address = server.local_addr().ok_or("not a TCP server")?;
+        println!("listening on {}://{address}", if self.tls { "wss" } else { "ws" });
+        Ok(server)
+    }
+
+    /// Returns when the server shall end: at Ctrl-C, and with `--until-stdin-ends` also at the end of its standard
+    /// input, which comes in any case when the process that holds the other end does.
+    pub async fn stop(self) {
+        let (ended, end) = tokio::sync::oneshot::channel::<()>();
+        // A thread of its own, because the runtime would wait for one of its own to come back from the read.
+        let watch = self.until_stdin_ends.then(|| {
+            std::thread::spawn(|| {
+                let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+                drop(ended);
+            })
+        });
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = end, if watch.is_some() => {}
+        }
+    }
+}
+
+/// Receives until the Ping that was sent is answered, and returns how long that took.
+///
+/// # Errors
+/// If a message comes instead, or the end.
+pub async fn answered(ws: &mut WebSocket) -> Result<Duration, Error> {
+    loop {
+        if let Some(rtt) = ws.rtt() {
+            return Ok(rtt);
+        }
+        if let Ok(other) = tokio::time::timeout(Duration::from_millis(5), ws.recv()).await {
+            return Err(format!("{} instead of a Pong", show(other?.as_ref())).into());
+        }
+    }
+}
+
+/// The start of a message.
+pub fn show(message: Option<&Message>) -> String {
+    let Some(message) = message else { return "the end".to_owned() };
+    let start = &message.as_bytes()[..message.len().min(40)];
+    format!("{} bytes {:?}", message.len(), String::from_utf8_lossy(start))
 }
 
 /// The Close that the words of a check's name or path stand for: nothing (or `none`), a code, a code and a

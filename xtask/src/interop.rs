@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::certificates::{self, Certificates};
 use crate::process::Helper;
@@ -76,22 +76,16 @@ impl Peers {
     /// Makes the environments unless an earlier run has finished that.
     fn prepare() -> Result<Self, String> {
         let dir = workspace::target().join("interop");
-        let stamp = dir.join("stamp");
-        let wanted = format!("{}\n{WEBSOCKETS} {} {WS}\n", dir.display(), certificates::PACKAGE);
-        if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
-            let certificates = certificates::make(&dir.join("python/bin/python"), &dir.join("certificates"))?;
-            return Ok(Self { dir, certificates });
-        }
-        println!("interop: setting up {WEBSOCKETS} and {WS}, once");
-        workspace::fresh_dir(&dir)?;
-        let python = python::environment(&dir.join("python"), &[WEBSOCKETS, certificates::PACKAGE])?;
-        let certificates = certificates::make(&python, &dir.join("certificates"))?;
-        workspace::fresh_dir(&dir.join("node"))?;
-        let mut npm = Command::new("npm");
-        npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", "--prefix"]);
-        process::run(npm.arg(dir.join("node")).arg(WS), Duration::from_secs(10 * 60))
-            .map_err(|why| format!("npm could not install {WS} ({why}); Node.js with npm is needed"))?;
-        workspace::write(&stamp, &wanted)?;
+        workspace::once(&dir, &format!("{WEBSOCKETS} {} {WS}\n", certificates::PACKAGE), || {
+            println!("interop: setting up {WEBSOCKETS} and {WS}, once");
+            python::environment(&dir.join("python"), &[WEBSOCKETS, certificates::PACKAGE])?;
+            workspace::fresh_dir(&dir.join("node"))?;
+            let mut npm = Command::new("npm");
+            npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", "--prefix"]);
+            process::run(npm.arg(dir.join("node")).arg(WS), Duration::from_secs(10 * 60))
+                .map_err(|why| format!("npm could not install {WS} ({why}); Node.js with npm is needed"))
+        })?;
+        let certificates = certificates::make(&dir.join("python/bin/python"), &dir.join("certificates"))?;
         Ok(Self { dir, certificates })
     }
 
@@ -163,12 +157,9 @@ impl Peers {
 
 /// The lines of a client, also where it broke off, and how it ended.
 fn run_client(command: &mut Command, log: &Path) -> Result<(Vec<String>, Result<(), String>), String> {
-    let started = Instant::now();
-    let client = Helper::start(command, log)?;
-    let ended = client.finish(RUN_LIMIT.saturating_sub(started.elapsed()));
-    // Its output is complete once it ended; the log also has what it complained about.
-    let text = std::fs::read_to_string(log).map_err(|error| format!("{}: {error}", log.display()))?;
-    Ok((text.lines().map(str::to_owned).collect(), ended))
+    let mut client = Helper::start(command, log)?;
+    let (lines, ended) = client.rest(RUN_LIMIT);
+    Ok((lines, ended.and_then(|()| client.finish(START_LIMIT))))
 }
 
 fn transport(tls: bool) -> &'static str {

@@ -1,6 +1,6 @@
 //! The step `idle memory` of `cargo xtask ci`: what an idle WebSocket costs a server stays below a bound.
 
-use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,8 +13,7 @@ const SPARE: u64 = 200;
 
 /// Runs `idle_memory` with as many sockets as the system lets a process have; it judges for itself.
 pub(crate) fn task() -> Outcome {
-    let limits =
-        fs::read_to_string("/proc/self/limits").map_err(|error| format!("/proc/self/limits: {error}"))?;
+    let limits = workspace::read(Path::new("/proc/self/limits"))?;
     let files =
         hard_limit(&limits).ok_or("/proc/self/limits names no limit of open files")?.min(SOCKETS + SPARE);
     let sockets =

@@ -133,14 +133,21 @@ impl Helper {
     /// Closes its standard input, which asks a script to end, and returns the lines that it still wrote.
     pub(crate) fn close(mut self, limit: Duration) -> Result<Vec<String>, String> {
         drop(self.child.child.stdin.take());
+        let (lines, ended) = self.rest(limit);
+        ended.map(|()| lines)
+    }
+
+    /// The lines until the end of its output, or as many as came in time; an error if that is not all.
+    pub(crate) fn rest(&mut self, limit: Duration) -> (Vec<String>, Result<(), String>) {
         let deadline = Instant::now() + limit;
-        let mut rest = Vec::new();
+        let mut lines = Vec::new();
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => rest.push(line),
-                Err(RecvTimeoutError::Disconnected) => return Ok(rest),
+                Ok(line) => lines.push(line),
+                Err(RecvTimeoutError::Disconnected) => return (lines, Ok(())),
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(format!("{} did not end in time\n{}", self.child.name, tail(&self.log)));
+                    let why = format!("{} did not end in time\n{}", self.child.name, tail(&self.log));
+                    return (lines, Err(why));
                 }
             }
         }
@@ -322,6 +329,23 @@ mod tests {
         assert_eq!(helper.wait_for("listening on ", Duration::from_secs(10)).unwrap(), "1");
         assert_eq!(helper.close(Duration::from_secs(10)).unwrap(), ["bye"]);
         assert_eq!(fs::read_to_string(&log).unwrap(), "noise\nlistening on 1\nbye\n");
+        fs::remove_file(log).unwrap();
+    }
+
+    #[test]
+    fn the_rest_is_all_that_a_helper_writes_or_what_came_in_time() {
+        let log = std::env::temp_dir().join(format!("xtask-rest-{}", std::process::id()));
+        let mut helper = Helper::start(&mut shell("seq 2000; exit 3"), &log).unwrap();
+        let (lines, ended) = helper.rest(Duration::from_secs(10));
+        assert_eq!((lines.len(), ended), (2000, Ok(())));
+        assert!(helper.finish(Duration::from_secs(10)).unwrap_err().contains("exit status: 3"));
+
+        let mut helper = Helper::start(&mut shell("printf 'one\\ntwo\\n'; sleep 60"), &log).unwrap();
+        helper.wait_for("one", Duration::from_secs(10)).unwrap();
+        let (lines, ended) = helper.rest(Duration::from_millis(500));
+        assert_eq!(lines, ["two"]);
+        assert!(ended.unwrap_err().contains("did not end in time"));
+        drop(helper);
         fs::remove_file(log).unwrap();
     }
 

@@ -4,7 +4,6 @@ mod manifest;
 mod source;
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ pub(crate) fn task() -> Outcome {
 
 fn check_manifests(breaches: &mut Vec<String>) -> Result<(), String> {
     let root = workspace::root();
-    let text = read(&root.join("Cargo.toml"))?;
+    let text = workspace::read(&root.join("Cargo.toml"))?;
     breaches.extend(manifest::workspace_breaches(&text).map(|what| format!("Cargo.toml: {what}")));
 
     let mut folders = vec![root.join("examples"), root.join("xtask")];
@@ -35,7 +34,7 @@ fn check_manifests(breaches: &mut Vec<String>) -> Result<(), String> {
     folders.extend(crates.flatten().map(|entry| entry.path()));
     for folder in folders {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = read(&folder.join("Cargo.toml"))?;
+        let text = workspace::read(&folder.join("Cargo.toml"))?;
         let found = manifest::crate_breaches(&name, &text);
         breaches.extend(found.into_iter().map(|what| format!("{name}/Cargo.toml: {what}")));
         if manifest::allowed(&name).is_none() {
@@ -69,8 +68,4 @@ fn check_files(breaches: &mut Vec<String>) -> Result<(), String> {
         breaches.extend(source::breaches(file, &text).into_iter().map(|what| format!("{file}: {what}")));
     }
     Ok(())
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -57,6 +57,28 @@ pub(crate) fn fresh_dir(dir: &Path) -> Result<(), String> {
     fs::create_dir_all(dir).map_err(failed)
 }
 
+/// Has `set_up` fill the empty directory `dir` unless an earlier run has finished that, for the same `wanted`.
+pub(crate) fn once(
+    dir: &Path,
+    wanted: &str,
+    set_up: impl FnOnce() -> Result<(), String>,
+) -> Result<(), String> {
+    let stamp = dir.join("stamp");
+    // The path is part of what was set up: scripts and settings name it.
+    let wanted = format!("{}\n{wanted}", dir.display());
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    fresh_dir(dir)?;
+    set_up()?;
+    write(&stamp, &wanted)
+}
+
+/// Reads a file, with an error that names it.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// Writes a file, with an error that names it.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
@@ -73,7 +95,23 @@ fn executable<'m>(messages: &'m str, name: &str) -> Option<&'m str> {
 
 #[cfg(test)]
 mod tests {
-    use super::executable;
+    use super::{executable, once, read, write};
+
+    #[test]
+    fn what_is_wanted_is_set_up_once() {
+        let dir = std::env::temp_dir().join(format!("xtask-once-{}", std::process::id()));
+        let made = dir.join("made");
+        let set_up = |text| once(&dir, text, || write(&made, text));
+        set_up("one").unwrap();
+        assert_eq!(read(&made).unwrap(), "one");
+        once(&dir, "one", || panic!("it is there")).unwrap();
+        // What failed is not finished, and what is left of it is in nobody's way.
+        assert_eq!(once(&dir, "two", || Err("no network".to_owned())).unwrap_err(), "no network");
+        assert!(!made.exists());
+        set_up("two").unwrap();
+        assert_eq!(read(&made).unwrap(), "two");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 
     #[test]
     fn the_executable_is_found_in_cargos_messages() {

@@ -1,6 +1,8 @@
 //! A chat server with rooms: each path is one.
 //!
-//! `chat [--addr HOST:PORT]`
+//! `chat [--addr HOST:PORT] [--tls [--ca-out FILE]] [--threads N] [--until-stdin-ends]`
+//!
+//! The options are told at [`ServerOptions`].
 //!
 //! What somebody sends, everybody else in the room gets. A room keeps a bounded number of messages for its members,
 //! each of bounded size, so a room costs 8 MiB at most; who reads too slowly misses messages and is told how many.
@@ -10,7 +12,7 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use examples::{Error, report};
+use examples::{Error, ServerOptions, serve};
 use sheave::{Config, Request, Server, Utf8Bytes};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -34,27 +36,17 @@ struct Rooms {
     members: u64,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    report(run().await)
+fn main() -> ExitCode {
+    serve("127.0.0.1:9002", run)
 }
 
-async fn run() -> Result<(), Error> {
-    use lexopt::prelude::{Long, ValueExt as _};
-    let mut addr = "127.0.0.1:9002".to_owned();
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("addr") => addr = parser.value()?.string()?,
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let server = Server::bind(&addr[..]).config(Config::default().max_message_size(LINE)).build().await?;
-    println!("listening on ws://{}", server.local_addr().ok_or("not a TCP server")?);
+async fn run(options: ServerOptions) -> Result<(), Error> {
+    let builder = Server::bind(&options.addr[..]).config(Config::default().max_message_size(LINE));
+    let server = options.listen(builder).await?;
     let rooms = Arc::new(Mutex::new(Rooms::default()));
     server
         .serve(move |request| member(request, Arc::clone(&rooms)))
-        .with_graceful_shutdown(tokio::signal::ctrl_c())
+        .with_graceful_shutdown(options.stop())
         .await?;
     Ok(())
 }

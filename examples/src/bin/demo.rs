@@ -8,7 +8,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use examples::{Error, report};
+use examples::{Error, answered, report};
 use http::header::CONTENT_TYPE;
 use sheave::tls::DevCertificate;
 use sheave::{Client, CloseCode, Message, Request, Server};
@@ -154,17 +154,6 @@ async fn check(client: &Client, url: &str) -> Result<(), Error> {
     expect(rejection.status() == http::StatusCode::NOT_FOUND, "another status than 404")?;
     step(format!("elsewhere the answer is {}", rejection.status()));
     Ok(())
-}
-
-/// Receives until the Ping that was sent is answered.
-async fn answered(ws: &mut sheave::WebSocket) -> Result<Duration, Error> {
-    loop {
-        if let Some(rtt) = ws.rtt() {
-            return Ok(rtt);
-        }
-        let waiting = tokio::time::timeout(Duration::from_millis(5), ws.recv()).await;
-        expect(waiting.is_err(), "something came that nobody sent")?;
-    }
 }
 
 fn expect(good: bool, otherwise: &str) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use examples::{Error, client_options, close_frame, report};
+use examples::{Error, answered, client_options, close_frame, report, show};
 use sheave::{Client, CloseCode, Message, WebSocket};
 use tokio::time::timeout;
 
@@ -110,22 +110,14 @@ async fn fragments_ping(peer: &Peer) -> Result<(), Error> {
     ws.feed_fragment("two", true).await?;
     same(ws.recv().await?, "one-two".into())?;
     // The Pong with the same payload; it may come behind the echo.
-    await_pong(&mut ws).await
+    answered(&mut ws).await?;
+    Ok(())
 }
 
 async fn ping(peer: &Peer, payload: String) -> Result<(), Error> {
     let mut ws = peer.open("/echo").await?;
     ws.ping(payload).await?;
-    await_pong(&mut ws).await
-}
-
-/// Receives until the Pong with the payload of the last Ping is there.
-async fn await_pong(ws: &mut WebSocket) -> Result<(), Error> {
-    while ws.rtt().is_none() {
-        if let Ok(other) = timeout(Duration::from_millis(5), ws.recv()).await {
-            return Err(format!("{} instead of a Pong", show(other?.as_ref())).into());
-        }
-    }
+    answered(&mut ws).await?;
     Ok(())
 }
 
@@ -178,11 +170,4 @@ fn same(received: Option<Message>, expected: Message) -> Result<(), Error> {
         return Ok(());
     }
     Err(format!("{} instead of {}", show(received.as_ref()), show(Some(&expected))).into())
-}
-
-/// The start of a message.
-fn show(message: Option<&Message>) -> String {
-    let Some(message) = message else { return "the end".to_owned() };
-    let start = &message.as_bytes()[..message.len().min(40)];
-    format!("{} bytes {:?}", message.len(), String::from_utf8_lossy(start))
 }

@@ -39,17 +39,11 @@ impl Environment {
     /// Makes the environment unless an earlier run has finished that.
     pub(crate) fn prepare() -> Result<Self, String> {
         let suite = Self { dir: workspace::target().join("autobahn") };
-        let stamp = suite.dir.join("stamp");
-        // A path is part of what was set up: scripts and settings name it.
-        let wanted =
-            format!("{}\n{RELEASE} {PACKAGES:?} {PIP} {BUILD_TOOLS:?}\n{REQUIREMENTS}", suite.dir.display());
-        if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
-            return Ok(suite);
-        }
-        println!("autobahn: setting up the suite, once");
-        workspace::fresh_dir(&suite.dir)?;
-        suite.set_up().map_err(|why| format!("the Autobahn suite could not be set up: {why}"))?;
-        workspace::write(&stamp, &wanted)?;
+        let wanted = format!("{RELEASE} {PACKAGES:?} {PIP} {BUILD_TOOLS:?}\n{REQUIREMENTS}");
+        workspace::once(&suite.dir, &wanted, || {
+            println!("autobahn: setting up the suite, once");
+            suite.set_up().map_err(|why| format!("the Autobahn suite could not be set up: {why}"))
+        })?;
         Ok(suite)
     }
 
