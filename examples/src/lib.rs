@@ -4,7 +4,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use sheave::tls::DevCertificate;
-use sheave::{CloseCode, CloseFrame, Message, Server, ServerBuilder, WebSocket};
+use sheave::{
+    CloseCode, CloseFrame, Config, DeflateConfig, Message, NoMasking, Server, ServerBuilder, WebSocket,
+};
 
 /// What may go wrong in an example.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -20,24 +22,51 @@ pub fn report(result: Result<(), Error>) -> ExitCode {
     }
 }
 
-/// What the clients take, `[--ca FILE | --insecure] URL`: the URL, and a builder that trusts accordingly.
+/// permessage-deflate as the command line names it: `default`, `small`, or changes to the default one, separated by
+/// commas: `level=N`, `memory-level=N`, `window-bits=N`, `peer-window-bits=N`, `no-takeover`, `no-peer-takeover`,
+/// `threshold=N`.
+///
+/// # Errors
+/// If it is something else.
+pub fn deflate(setting: &str) -> Result<DeflateConfig, Error> {
+    setting.split(',').try_fold(DeflateConfig::default(), |config, change| {
+        let (name, value) = change.split_once('=').unwrap_or((change, ""));
+        Ok(match name {
+            "default" => config,
+            "small" => DeflateConfig::small(),
+            "level" => config.level(value.parse()?),
+            "memory-level" => config.memory_level(value.parse()?),
+            "window-bits" => config.window_bits(value.parse()?),
+            "peer-window-bits" => config.peer_window_bits(value.parse()?),
+            "no-takeover" => config.context_takeover(false),
+            "no-peer-takeover" => config.peer_context_takeover(false),
+            "threshold" => config.threshold(value.parse()?),
+            _ => return Err(format!("no setting of permessage-deflate: {change:?}").into()),
+        })
+    })
+}
+
+/// What the clients take, `[--ca FILE | --insecure] [--deflate SETTING] [--no-masking] URL`: the URL, and a builder
+/// that does accordingly. What a setting is, is told at [`deflate`]; `--no-masking` offers that on any transport.
 ///
 /// # Errors
 /// If the arguments are others, or the file is not there or holds no certificate.
 pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
     use lexopt::prelude::{Long, Value, ValueExt as _};
-    let (mut url, mut ca, mut insecure) = (None, None, false);
+    let (mut url, mut ca, mut insecure, mut config) = (None, None, false, Config::default());
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("ca") => ca = Some(parser.value()?.string()?),
             Long("insecure") => insecure = true,
+            Long("deflate") => config.deflate = Some(deflate(&parser.value()?.string()?)?),
+            Long("no-masking") => config.no_masking = NoMasking::Always,
             Value(value) if url.is_none() => url = Some(value.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
     let tls = sheave::tls::ClientConfig::builder();
-    let client = sheave::Client::builder();
+    let client = sheave::Client::builder().config(config);
     let client = match ca {
         Some(_) if insecure => return Err("--ca and --insecure contradict each other".into()),
         Some(file) => client.tls(tls.roots_pem_file(file).build()?),
@@ -47,8 +76,10 @@ pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
     Ok((url.ok_or("a URL is needed: [--ca FILE | --insecure] URL")?, client))
 }
 
-/// What the servers take: `[--addr HOST:PORT] [--tls [--ca-out FILE]] [--threads N] [--until-stdin-ends]`.
+/// What the servers take: `[--addr HOST:PORT] [--tls [--ca-out FILE]] [--deflate SETTING] [--no-masking] [--threads N]
+/// [--until-stdin-ends]`.
 ///
+/// `--deflate` accepts permessage-deflate, see [`deflate`]; `--no-masking` accepts that on any transport.
 /// `--tls` uses a certificate made for the occasion; `--ca-out` writes the certificate of its authority to a file. With
 /// `--threads 1` everything runs on one thread. A server ends in order at Ctrl-C, and with `--until-stdin-ends` also
 /// when its standard input does, so that it never outlives the program that started it.
@@ -56,6 +87,8 @@ pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
 pub struct ServerOptions {
     /// Where to listen.
     pub addr: String,
+    /// What was said of extensions.
+    pub config: Config,
     tls: bool,
     ca_out: Option<String>,
     threads: usize,
@@ -80,14 +113,22 @@ pub fn serve(addr: &str, run: impl AsyncFnOnce(ServerOptions) -> Result<(), Erro
 impl ServerOptions {
     fn parse(addr: &str) -> Result<Self, Error> {
         use lexopt::prelude::{Long, ValueExt as _};
-        let mut options =
-            Self { addr: addr.to_owned(), tls: false, ca_out: None, threads: 0, until_stdin_ends: false };
+        let mut options = Self {
+            addr: addr.to_owned(),
+            config: Config::default(),
+            tls: false,
+            ca_out: None,
+            threads: 0,
+            until_stdin_ends: false,
+        };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("addr") => options.addr = parser.value()?.string()?,
                 Long("tls") => options.tls = true,
                 Long("ca-out") => options.ca_out = Some(parser.value()?.string()?),
+                Long("deflate") => options.config.deflate = Some(deflate(&parser.value()?.string()?)?),
+                Long("no-masking") => options.config.no_masking = NoMasking::Always,
                 Long("threads") => options.threads = parser.value()?.parse()?,
                 Long("until-stdin-ends") => options.until_stdin_ends = true,
                 other => return Err(other.unexpected().into()),

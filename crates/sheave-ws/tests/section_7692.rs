@@ -72,7 +72,8 @@ async fn messages_go_both_ways_in_every_setting() {
 
 #[tokio::test]
 async fn every_form_of_receiving_takes_every_form_of_sending() {
-    let (client, mut server) = pair(deflate(DeflateConfig::default()), deflate(DeflateConfig::default())).await;
+    let (client, mut server) =
+        pair(deflate(DeflateConfig::default()), deflate(DeflateConfig::default())).await;
     let (mut sender, mut receiver) = client.split();
     let mut random = Random::new(2);
     for round in 0..300_usize {

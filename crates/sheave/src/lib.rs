@@ -20,9 +20,14 @@ pub use websocket::{Receiver, Sender, WebSocket};
 pub use http;
 pub use sheave_tls as tls;
 pub use sheave_ws as ws;
+pub use sheave_ws::deflate;
 
+pub use sheave_ws::deflate::DeflateConfig;
 pub use sheave_ws::handshake::OriginPolicy;
-pub use sheave_ws::{CloseCode, CloseFrame, Config, Message, Utf8Bytes};
+pub use sheave_ws::io::ByteStream;
+pub use sheave_ws::{
+    CloseCode, CloseFrame, Compress, Config, Message, MessageRef, NoMasking, Prepared, Utf8Bytes,
+};
 
 /// The repository's README, whose examples have to compile.
 #[cfg(doctest)]

@@ -1,6 +1,7 @@
 //! A chat server with rooms: each path is one.
 //!
-//! `chat [--addr HOST:PORT] [--tls [--ca-out FILE]] [--threads N] [--until-stdin-ends]`
+//! `chat [--addr HOST:PORT] [--tls [--ca-out FILE]] [--deflate SETTING] [--no-masking] [--threads N]
+//! [--until-stdin-ends]`
 //!
 //! The options are told at [`ServerOptions`].
 //!
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use examples::{Error, ServerOptions, serve};
-use sheave::{Config, Request, Server, Utf8Bytes};
+use sheave::{Request, Server, Utf8Bytes};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: ServerOptions) -> Result<(), Error> {
-    let builder = Server::bind(&options.addr[..]).config(Config::default().max_message_size(LINE));
+    let builder = Server::bind(&options.addr[..]).config(options.config.clone().max_message_size(LINE));
     let server = options.listen(builder).await?;
     let rooms = Arc::new(Mutex::new(Rooms::default()));
     server

@@ -1,6 +1,7 @@
 //! An echo server.
 //!
-//! `echo_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--threads N] [--until-stdin-ends]`
+//! `echo_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--deflate SETTING] [--no-masking] [--threads N]
+//! [--until-stdin-ends]`
 //!
 //! Echoes text and binary messages on any path and answers other requests with a short page. The options are told at
 //! [`ServerOptions`].
@@ -17,11 +18,10 @@ fn main() -> ExitCode {
 async fn run(options: ServerOptions) -> Result<(), Error> {
     // An echo gives nothing away: a page of any site may talk to it, since it only gets back what it said. A server
     // that knows its users by their cookies keeps the default, its own origin.
-    let builder = Server::bind(&options.addr[..]).origin(sheave::OriginPolicy::Any).subprotocols([
-        "chat",
-        "superchat",
-        "echo.v1",
-    ]);
+    let builder = Server::bind(&options.addr[..])
+        .config(options.config.clone())
+        .origin(sheave::OriginPolicy::Any)
+        .subprotocols(["chat", "superchat", "echo.v1"]);
     let server = options.listen(builder).await?;
     server.serve(echo).with_graceful_shutdown(options.stop()).await?;
     Ok(())

@@ -15,7 +15,11 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: ServerOptions) -> Result<(), Error> {
-    let builder = Server::bind(&options.addr[..]).subprotocols(["chat", "superchat", "echo.v1"]);
+    let builder = Server::bind(&options.addr[..]).config(options.config.clone()).subprotocols([
+        "chat",
+        "superchat",
+        "echo.v1",
+    ]);
     let server = options.listen(builder).await?;
     server.serve(answer).with_graceful_shutdown(options.stop()).await?;
     Ok(())

@@ -390,7 +390,8 @@ impl Accepting {
         };
         let supported = &request.0.place.settings.subprotocols;
         let chosen = subprotocol.as_deref().or_else(|| upgrade.choose(supported));
-        let (response, agreed) = upgrade.accept(chosen, &[], headers?)?;
+        let extensions = config.extensions(request.stream().is_encrypted());
+        let (response, agreed) = upgrade.accept(chosen, &extensions, headers?)?;
         request.0.http.as_mut().expect(HERE).feed(&response, Bytes::new());
         request.0.answered = true;
         request.0.keep_alive = false;
