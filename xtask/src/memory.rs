@@ -19,7 +19,9 @@ pub(crate) fn task() -> Outcome {
     let sockets =
         files.checked_sub(SPARE).filter(|sockets| *sockets > 0).ok_or("too few files may be open")?;
     let [program] = workspace::build_examples(["idle_memory"])?;
-    for used in [None, Some("--used")] {
+    let uses: [&[&str]; 4] =
+        [&[], &["--used"], &["--used", "--deflate", "default"], &["--used", "--deflate", "small"]];
+    for used in uses {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &files.to_string()]);
         command.arg(&program).args(["--sockets", &sockets.to_string()]).args(used);

@@ -1,10 +1,11 @@
 //! Measures what an idle WebSocket costs a server: resident memory per socket, its task included.
 //!
-//! `idle_memory [--sockets N] [--used]`
+//! `idle_memory [--sockets N] [--used] [--deflate SETTING]`
 //!
 //! The server is this process; the clients are a process of their own. With `--used` every socket has echoed
-//! a message of 64 bytes before it is measured. It fails if a socket costs 4096 bytes or more. Each socket is an open
-//! file, so the usual limit of 1024 has to be raised first: `ulimit -n 20000`.
+//! a message of 1 KiB before it is measured; with `--deflate` that was compressed, see [`examples::deflate`]. It fails
+//! if a socket costs 4 KiB or more; with permessage-deflate 40 KiB, or 8 KiB if the setting is `small`. Each socket is
+//! an open file, so the usual limit of 1024 has to be raised first: `ulimit -n 20000`.
 
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use examples::{Error, report};
-use sheave::{Request, Server};
+use sheave::{Config, Request, Server};
 use tokio::io::AsyncReadExt;
 
 /// Connections that are made before the measurement and stay: what the first ones bring into memory for good is not
@@ -20,8 +21,30 @@ use tokio::io::AsyncReadExt;
 const WARM: usize = 100;
 /// Open files that are no sockets of WebSockets.
 const OTHER_FILES: usize = 50;
-/// What a socket must not cost, in bytes.
-const BOUND: usize = 4096;
+
+/// How the sockets are used.
+#[derive(Debug, Default)]
+struct Use {
+    /// Each echoes a message.
+    once: bool,
+    deflate: Option<String>,
+}
+
+impl Use {
+    fn config(&self) -> Result<Config, Error> {
+        let deflate = self.deflate.as_deref().map(examples::deflate).transpose()?;
+        Ok(Config::default().deflate(deflate))
+    }
+
+    /// What a socket must not cost, in KiB.
+    fn bound(&self) -> usize {
+        match self.deflate.as_deref() {
+            None => 4,
+            Some("small") => 8,
+            Some(_) => 40,
+        }
+    }
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -30,12 +53,13 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     use lexopt::prelude::{Long, ValueExt as _};
-    let (mut sockets, mut used, mut client) = (10_000_usize, false, None);
+    let (mut sockets, mut used, mut client) = (10_000_usize, Use::default(), None);
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("sockets") => sockets = parser.value()?.parse()?,
-            Long("used") => used = true,
+            Long("used") => used.once = true,
+            Long("deflate") => used.deflate = Some(parser.value()?.string()?),
             Long("client") => client = Some(parser.value()?.string()?),
             other => return Err(other.unexpected().into()),
         }
@@ -44,18 +68,18 @@ async fn run() -> Result<(), Error> {
         return Err("at least one socket is needed".into());
     }
     match client {
-        Some(url) => hold(&url, sockets, used).await,
+        Some(url) => hold(&url, sockets, &used).await,
         None => {
             enough_files(WARM + sockets + OTHER_FILES)?;
-            measure(sockets, used).await
+            measure(sockets, &used).await
         }
     }
 }
 
 /// The server's side.
-async fn measure(sockets: usize, used: bool) -> Result<(), Error> {
+async fn measure(sockets: usize, used: &Use) -> Result<(), Error> {
     let open = Arc::new(AtomicUsize::new(0));
-    let server = Server::bind("127.0.0.1:0").build().await?;
+    let server = Server::bind("127.0.0.1:0").config(used.config()?).build().await?;
     let url = format!("ws://{}", server.local_addr().ok_or("not a TCP server")?);
     let counter = Arc::clone(&open);
     tokio::spawn(
@@ -82,8 +106,11 @@ async fn measure(sockets: usize, used: bool) -> Result<(), Error> {
     let after = resident()?;
     drop((warm, many));
     let each = after.saturating_sub(before) / sockets;
-    println!("{sockets} idle sockets{}: {each} bytes each", if used { ", each used once" } else { "" });
-    if each < BOUND { Ok(()) } else { Err(format!("a socket must cost less than {BOUND} bytes").into()) }
+    let once = if used.once { ", each used once" } else { "" };
+    let deflate = used.deflate.as_ref().map(|setting| format!(", permessage-deflate {setting}"));
+    println!("{sockets} idle sockets{once}{}: {each} bytes each", deflate.unwrap_or_default());
+    let bound = used.bound();
+    if each < bound << 10 { Ok(()) } else { Err(format!("a socket must cost less than {bound} KiB").into()) }
 }
 
 /// An error unless this process, and so the clients' too, may have as many files open.
@@ -121,22 +148,23 @@ async fn wait(
     Ok(clients)
 }
 
-fn spawn_clients(url: &str, sockets: usize, used: bool) -> Result<tokio::process::Child, Error> {
+fn spawn_clients(url: &str, sockets: usize, used: &Use) -> Result<tokio::process::Child, Error> {
     let mut command = tokio::process::Command::new(std::env::current_exe()?);
     command.args(["--client", url, "--sockets", &sockets.to_string()]);
-    if used {
-        command.arg("--used");
-    }
+    command.args(used.once.then_some("--used"));
+    command.args(used.deflate.iter().flat_map(|setting| ["--deflate", setting]));
     Ok(command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?)
 }
 
 /// The clients' side: connects, says so, and stays until its input ends.
-async fn hold(url: &str, sockets: usize, used: bool) -> Result<(), Error> {
+async fn hold(url: &str, sockets: usize, used: &Use) -> Result<(), Error> {
+    let client = sheave::Client::builder().config(used.config()?).build();
     let mut held = Vec::with_capacity(sockets);
     for _ in 0..sockets {
-        let mut ws = sheave::connect(url).await?;
-        if used {
-            ws.send(vec![7; 64]).await?;
+        let mut ws = client.connect(url).await?;
+        if used.once {
+            let message: String = (0..150).map(|i| format!("{},", i * sockets)).collect();
+            ws.send(&message[..message.len().min(1024)]).await?;
             ws.recv().await?;
         }
         held.push(ws);
