@@ -69,7 +69,8 @@ impl DeflateConfig {
     /// How far the peer's messages may refer back, from 8 to 15: what is kept of them between messages.
     /// Default: 15.
     ///
-    /// A client that does not know how to limit itself is asked by a server to do without context takeover.
+    /// A client that does not know how to limit itself, or not to 8, is asked by a server to do without context
+    /// takeover.
     #[must_use]
     pub fn peer_window_bits(self, bits: u8) -> Self {
         Self { peer_window_bits: bits.clamp(8, 15), ..self }

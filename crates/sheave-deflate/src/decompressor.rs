@@ -140,12 +140,18 @@ impl Decompressor {
             let status = status.map_err(|_| DeflateError::Corrupt)?;
             let read = (inflate.total_in() - read) as usize;
             let written = (inflate.total_out() - written) as usize;
-            self.ended = status == Status::StreamEnd;
             if self.window > 0 {
                 self.history.push(&output[..written], self.window);
             }
             progress.read += read;
             progress.written += written;
+            self.ended = status == Status::StreamEnd;
+            if self.ended {
+                self.final_blocks += 1;
+                if self.final_blocks > Self::MAX_FINAL_BLOCKS {
+                    return Err(DeflateError::TooManyFinalBlocks);
+                }
+            }
             if !self.ended && (read == 0 && written == 0 || read == input.len()) {
                 break;
             }
@@ -160,11 +166,15 @@ impl Decompressor {
     /// As [`decompress`](Self::decompress).
     pub fn finish(&mut self, output: &mut [u8]) -> Result<(usize, bool), DeflateError> {
         let mut written = 0;
+        if self.tail == 0 && !self.ended {
+            // What waited for room: a final block may end behind it.
+            written = self.decompress(&[], output)?.written;
+        }
         // Some end a message with a final block and nothing behind it.
         if !(self.ended && self.tail == 0) {
-            let progress = self.decompress(&TAIL[self.tail..], output)?;
+            let progress = self.decompress(&TAIL[self.tail..], &mut output[written..])?;
             self.tail += progress.read;
-            written = progress.written;
+            written += progress.written;
             if self.tail < TAIL.len() || written == output.len() {
                 return Ok((written, false));
             }
@@ -198,14 +208,10 @@ impl Decompressor {
 
     /// What inflates, ready to go on.
     fn prepare(&mut self) -> Result<&mut Inflate, DeflateError> {
-        if std::mem::take(&mut self.ended) {
-            self.final_blocks += 1;
-            if self.final_blocks > Self::MAX_FINAL_BLOCKS {
-                return Err(DeflateError::TooManyFinalBlocks);
-            }
-            if let Some(inflate) = self.inflate.take() {
-                pool::keep_inflate(inflate);
-            }
+        if std::mem::take(&mut self.ended)
+            && let Some(inflate) = self.inflate.take()
+        {
+            pool::keep_inflate(inflate);
         }
         match &mut self.inflate {
             Some(inflate) => Ok(inflate),

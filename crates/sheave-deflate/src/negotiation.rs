@@ -57,11 +57,12 @@ impl DeflateConfig {
             None => limited(self.window_bits),
         };
         let client_max_window_bits = match offer.client_max_window_bits {
-            Some(bits) => limited(bits.unwrap_or(15).min(self.peer_window_bits)),
+            // 8 only for who offers just that: most compressors cannot keep to it, ours neither.
+            Some(bits) => limited(bits.unwrap_or(15).min(self.peer_window_bits.max(9))),
             None => None,
         };
-        // A client that cannot be limited can at least be told to forget.
-        let unlimited = offer.client_max_window_bits.is_none() && self.peer_window_bits < 15;
+        // A client that cannot be limited to that can at least be told to forget.
+        let unlimited = client_max_window_bits.unwrap_or(15) > self.peer_window_bits;
         let answer = Parameters {
             server_no_context_takeover: offer.server_no_context_takeover || !self.context_takeover,
             client_no_context_takeover: offer.client_no_context_takeover
