@@ -30,11 +30,12 @@ pub struct Context {
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 impl Compressor {
-    /// A compressor for what this side sends, as was agreed on for it.
+    /// A compressor for what this side sends, as was agreed on for it. A window of 8 bits, which no negotiation of
+    /// ours comes to, counts as 9.
     pub fn new(config: &DeflateConfig, agreed: Direction) -> Self {
         let kind = Kind {
             level: config.level,
-            window_bits: config.window_bits.min(agreed.window_bits),
+            window_bits: config.window_bits.min(agreed.window_bits).max(9),
             memory_level: config.memory_level,
         };
         Self {
@@ -80,8 +81,10 @@ impl Compressor {
         }
         let Self { takeover, budget, kind, context, .. } = self;
         context.take_if(|context| {
-            context.permit = context.permit.take().or_else(|| Permit::new(kind.size(), *budget));
-            !*takeover || context.permit.is_none()
+            if *takeover && context.permit.is_none() {
+                context.permit = Permit::new(kind.size(), *budget);
+            }
+            context.permit.is_none()
         });
     }
 

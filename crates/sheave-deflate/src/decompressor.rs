@@ -21,6 +21,8 @@ pub struct Decompressor {
     inflate: Option<Inflate>,
     /// To keep `inflate` between messages.
     permit: Option<Permit>,
+    /// Something of the message has come.
+    begun: bool,
     /// How much of [`TAIL`] has been appended to the message.
     tail: usize,
     final_blocks: usize,
@@ -52,6 +54,7 @@ impl Decompressor {
             history: History::default(),
             inflate: None,
             permit: None,
+            begun: false,
             tail: 0,
             final_blocks: 0,
             ended: false,
@@ -129,6 +132,7 @@ impl Decompressor {
     /// [`DeflateError::Corrupt`], [`DeflateError::TooManyFinalBlocks`].
     pub fn decompress(&mut self, part: &[u8], output: &mut [u8]) -> Result<Progress, DeflateError> {
         let mut progress = Progress { read: 0, written: 0 };
+        self.begun |= !part.is_empty();
         while progress.written < output.len() {
             let (input, output) = (&part[progress.read..], &mut output[progress.written..]);
             if self.ended && input.is_empty() {
@@ -166,12 +170,12 @@ impl Decompressor {
     /// As [`decompress`](Self::decompress).
     pub fn finish(&mut self, output: &mut [u8]) -> Result<(usize, bool), DeflateError> {
         let mut written = 0;
-        if self.tail == 0 && !self.ended {
+        if self.begun && self.tail == 0 && !self.ended {
             // What waited for room: a final block may end behind it.
             written = self.decompress(&[], output)?.written;
         }
-        // Some end a message with a final block and nothing behind it.
-        if !(self.ended && self.tail == 0) {
+        // Some end a message with a final block and nothing behind it, or send nothing for an empty one.
+        if self.begun && !(self.ended && self.tail == 0) {
             let progress = self.decompress(&TAIL[self.tail..], &mut output[written..])?;
             self.tail += progress.read;
             written += progress.written;
@@ -179,6 +183,7 @@ impl Decompressor {
                 return Ok((written, false));
             }
         }
+        self.begun = false;
         self.tail = 0;
         self.final_blocks = 0;
         if self.window == 0 || self.inflate.is_some() && self.permit.is_none() && !self.may_keep() {

@@ -407,3 +407,14 @@ fn compress(compressor: &mut Compressor, parts: &[&[u8]]) -> Vec<u8> {
     compressor.finish(&mut output);
     output.to_vec()
 }
+
+/// Not RFC 7692's way to send an empty message, but some do.
+#[test]
+fn a_payload_of_nothing_is_an_empty_message() {
+    let mut decompressor = Decompressor::new(&DeflateConfig::default(), agreed(15, true));
+    let mut message = BytesMut::new();
+    for payload in [&HELLO[..], &[], &[], &HELLO_AGAIN, &[]] {
+        decompressor.decompress_message(payload, 100, &mut message).unwrap();
+    }
+    assert_eq!(&message[..], b"HelloHello");
+}
