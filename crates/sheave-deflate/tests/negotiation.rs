@@ -3,7 +3,7 @@
 mod support;
 
 use sheave_deflate::{Agreement, DeflateConfig, Direction, ExtensionOffer, NAME};
-use support::{parse, parse_one};
+use support::parse_one;
 
 /// A `max_window_bits` parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
