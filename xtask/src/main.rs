@@ -1,6 +1,7 @@
 //! Development tasks for sheave: `cargo xtask <task>`.
 
 mod autobahn;
+mod bench;
 mod certificates;
 mod ci;
 mod demo;
@@ -29,6 +30,8 @@ usage: cargo xtask <task>
   autobahn [server|client] [--tls] [--cases 1.*,2.*]
                             the Autobahn test suite against the server, the client, or both
   interop                   other implementations against sheave, both ways, plain and over TLS
+  bench deflate [--rounds N]
+                            sheave beside wtx, which is built from the registry: processor time and bytes per message
   tidy                      the rules of the repository: dependencies, module boundaries, file sizes
 ";
 
@@ -56,6 +59,7 @@ fn run() -> Outcome {
     };
     match task.as_str() {
         "autobahn" => autobahn::task(args),
+        "bench" => bench::task(args),
         "demo" => demo::task(args),
         "ci" => no_more(args).and_then(|()| ci::task()),
         "interop" => no_more(args).and_then(|()| interop::task()),
