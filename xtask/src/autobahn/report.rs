@@ -86,6 +86,7 @@ fn milliseconds(case: &str) -> u64 {
         "9.3.1" | "9.4.1" => 1300,
         _ if section("6.4") => 2000,
         _ if section("9") => 160,
+        _ if section("12") || section("13") => 1000,
         _ => 5,
     }
 }
