@@ -341,16 +341,19 @@ impl Incoming {
 
     /// Takes what has come of a data frame into `output`.
     fn pull(&mut self, data: Data, input: &mut BytesMut, output: &mut [u8]) -> Result<Step<usize>, Error> {
+        let Data { message, left, fin, .. } = data;
+        let read = self.reading.unwrap_or_default();
         if !self.assembled.is_empty() {
             // Somebody began to receive it whole.
-            let count = output.len().min(self.assembled.len());
-            output[..count].copy_from_slice(&self.assembled[..count]);
-            self.assembled.drain(..count);
+            let rest = &self.assembled[read as usize..];
+            let count = output.len().min(rest.len());
+            output[..count].copy_from_slice(&rest[..count]);
+            if count == rest.len() {
+                self.assembled.clear();
+            }
             self.count(count)?;
             return Ok(Step::Done(count));
         }
-        let Data { message, left, fin, .. } = data;
-        let read = self.reading.unwrap_or_default();
         if !message.compressed && left > self.max_streamed_size.saturating_sub(read) {
             return Err(Limit::MessageSize.into());
         }

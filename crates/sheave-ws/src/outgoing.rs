@@ -171,14 +171,16 @@ impl Outgoing {
     /// Queues a fragment of a message; the first says whether it is text, `fin` that this is the last.
     ///
     /// # Errors
-    /// As [`message`](Self::message); [`Error::Usage`] if it is not of the first one's kind.
+    /// As [`message`](Self::message); [`Error::Usage`] if it is not of the first one's kind, or inside a
+    /// character that was [written](Self::write) in part.
     pub fn fragment(&mut self, fragment: Message, fin: bool) -> Result<(), Error> {
         if self.closed {
             return Err(Error::Closed);
         }
         match &self.open {
             None => self.begin(fragment.is_text(), Compress::Auto, usize::MAX)?,
-            Some(open) if open.kind == kind(&fragment) => {}
+            // A writer may have left it inside a character.
+            Some(open) if open.kind == kind(&fragment) && open.utf8.is_complete() => {}
             Some(_) => return Err(Usage::InsideMessage.into()),
         }
         // Checked already, and each of them whole characters.

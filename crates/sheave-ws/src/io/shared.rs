@@ -261,6 +261,8 @@ impl<W: Transmit> Direction<W> {
         if self.outgoing.is_closed() {
             outgoing.abandon();
         } else {
+            // An owed Pong goes first: a sender that always has more would keep it waiting for ever.
+            self.outgoing.transmit();
             self.outgoing.append(outgoing);
         }
     }

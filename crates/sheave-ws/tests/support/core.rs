@@ -1,6 +1,7 @@
 //! The core run over the same input, whole and cut.
 
 use bytes::{Buf, BytesMut};
+use sheave_ws::handshake::Agreed;
 use sheave_ws::{Config, Connection, Error, Event, Role};
 
 use super::wire::{Got, parse};
@@ -31,7 +32,17 @@ impl Outcome {
 
 /// Runs a fresh connection over an input that arrives in these pieces.
 pub fn run<'a>(role: Role, config: &Config, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
-    let mut connection = Connection::new(role, config, || Ok([1, 2, 3, 4]));
+    run_agreed(role, config, &Agreed::default(), pieces)
+}
+
+/// As [`run`], one that has agreed on extensions.
+pub fn run_agreed<'a>(
+    role: Role,
+    config: &Config,
+    agreed: &Agreed,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Outcome {
+    let mut connection = Connection::new(role, config, || Ok([1, 2, 3, 4])).agreed(config, agreed);
     let mut outcome = Outcome { events: Vec::new(), error: None, output: Vec::new() };
     let mut input = BytesMut::new();
     for piece in pieces {
@@ -51,12 +62,17 @@ pub fn run<'a>(role: Role, config: &Config, pieces: impl IntoIterator<Item = &'a
 
 /// Runs it over `wire` whole, byte by byte, and cut in two at each place: always with the same outcome.
 pub fn run_every_cut(role: Role, config: &Config, wire: &[u8]) -> Outcome {
-    let whole = run(role, config, [wire]);
-    let bytes = run(role, config, wire.chunks(1));
+    run_every_cut_agreed(role, config, &Agreed::default(), wire)
+}
+
+/// As [`run_every_cut`], of one that has agreed on extensions.
+pub fn run_every_cut_agreed(role: Role, config: &Config, agreed: &Agreed, wire: &[u8]) -> Outcome {
+    let whole = run_agreed(role, config, agreed, [wire]);
+    let bytes = run_agreed(role, config, agreed, wire.chunks(1));
     assert_eq!(bytes.comparable(), whole.comparable(), "byte by byte");
     for cut in 1..wire.len() {
         let (first, second) = wire.split_at(cut);
-        let pieces = run(role, config, [first, second]);
+        let pieces = run_agreed(role, config, agreed, [first, second]);
         assert_eq!(pieces.comparable(), whole.comparable(), "cut at {cut} of {}", wire.len());
     }
     whole

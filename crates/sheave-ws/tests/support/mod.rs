@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 mod core;
+mod deflate;
 #[cfg(feature = "tokio")]
 mod drive;
 mod random;
@@ -9,7 +10,10 @@ mod random;
 mod transport;
 mod wire;
 
-pub use self::core::{Outcome, run, run_every_cut};
+pub use self::core::{Outcome, run, run_agreed, run_every_cut, run_every_cut_agreed};
+pub use self::deflate::{FULL, Posted, Squeeze, agreed, drain, halves, other, receive, squeeze, words};
+#[cfg(feature = "tokio")]
+pub use self::deflate::scripted_agreed;
 #[cfg(feature = "tokio")]
 pub use self::drive::{bounded, no_time, polled, scripted, websocket};
 pub use self::random::Random;

@@ -1,0 +1,664 @@
+//! Compressed messages in the core (RFC 7692 §6): what is wrong, what is too long, in every form of receiving.
+
+mod support;
+
+use bytes::BytesMut;
+use sheave_ws::deflate::{Decompressor, DeflateConfig};
+use sheave_ws::handshake::Agreed;
+use sheave_ws::{Config, Error, Event, Incoming, Limit, Message, ProtocolError, Role};
+use support::{
+    FULL, Frame, Outcome, Posted, Random, Squeeze, agreed, frame, run_agreed, run_every_cut,
+    run_every_cut_agreed, squeeze, wire, words,
+};
+
+const ROLES: [Role; 2] = [Role::Client, Role::Server];
+const RSV1: u8 = 0x40;
+
+fn config() -> Config {
+    Config::default().deflate(DeflateConfig::default())
+}
+
+fn full() -> Agreed {
+    agreed(&DeflateConfig::default())
+}
+
+fn every_cut(role: Role, config: &Config, frames: &[Frame]) -> Outcome {
+    run_every_cut_agreed(role, config, &full(), &wire(role, frames))
+}
+
+fn assert_error(outcome: &Outcome, expected: ProtocolError) {
+    match &outcome.error {
+        Some(Error::Protocol(error)) => assert_eq!(*error, expected),
+        other => panic!("{other:?} instead of {expected:?}"),
+    }
+    assert_eq!(outcome.close_code(), Some(expected.close_code().get()));
+}
+
+fn assert_too_big(outcome: &Outcome) {
+    assert!(matches!(outcome.error, Some(Error::Limit(Limit::MessageSize))), "{:?}", outcome.error);
+    assert_eq!(outcome.close_code(), Some(1009));
+    assert!(outcome.events.is_empty());
+}
+
+#[test]
+fn a_reserved_bit_where_it_means_nothing() {
+    let hello = squeeze("Hello");
+    let begun = frame().text(&hello[..3]).unfinished().reserved(RSV1);
+    for role in ROLES {
+        let cases: Vec<Vec<Frame>> = vec![
+            vec![frame().ping("x").reserved(RSV1)],
+            vec![frame().pong("x").reserved(RSV1)],
+            vec![frame().close(1000, "").reserved(RSV1)],
+            vec![begun.clone(), frame().continuation(&hello[3..]).reserved(RSV1)],
+            vec![begun.clone(), frame().ping("").reserved(RSV1)],
+            vec![frame().text("plain").unfinished(), frame().continuation("").reserved(RSV1)],
+            vec![frame().text(&hello).reserved(0x20)],
+            vec![frame().text(&hello).reserved(0x10)],
+            vec![frame().text(&hello).reserved(RSV1 | 0x20)],
+            vec![frame().binary(&hello).reserved(0x70)],
+            vec![begun.clone(), frame().continuation(&hello[3..]).reserved(0x10)],
+        ];
+        for frames in cases {
+            let outcome = every_cut(role, &config(), &frames);
+            assert_error(&outcome, ProtocolError::ReservedBits);
+            assert!(outcome.events.is_empty(), "{frames:?}");
+        }
+        // Without having agreed, whatever the configuration says.
+        let compressed = wire(role, &[frame().text(&hello).reserved(RSV1)]);
+        let outcome = run_every_cut(role, &config(), &compressed);
+        assert_error(&outcome, ProtocolError::ReservedBits);
+    }
+}
+
+#[test]
+fn messages_in_order_are_taken_however_they_are_cut() {
+    let last = Squeeze::default().last_message("final block".as_bytes());
+    for role in ROLES {
+        let mut peer = Squeeze::default();
+        let one = peer.message("one βήτα one".as_bytes());
+        let two = peer.message("two βήτα two".as_bytes());
+        let frames = [
+            frame().text(&one).reserved(RSV1),
+            frame().text("plain").unfinished(),
+            frame().continuation(" still"),
+            // The first fragment is empty, and so is one in the middle.
+            frame().text("").unfinished().reserved(RSV1),
+            frame().ping("between"),
+            frame().continuation(&two[..2]).unfinished(),
+            frame().continuation("").unfinished(),
+            frame().pong("between"),
+            frame().continuation(&two[2..]).unfinished(),
+            frame().continuation(""),
+            frame().binary([0]).reserved(RSV1),
+            frame().text(&last[..4]).unfinished().reserved(RSV1),
+            frame().continuation(&last[4..]),
+            frame().binary("").reserved(RSV1),
+            frame().close(1000, ""),
+        ];
+        let outcome = every_cut(role, &config(), &frames);
+        assert!(outcome.error.is_none(), "{:?}", outcome.error);
+        let messages: Vec<Event> =
+            outcome.events.iter().filter(|event| matches!(event, Event::Message(_))).cloned().collect();
+        let expected: [Message; 6] = [
+            "one βήτα one".into(),
+            "plain still".into(),
+            "two βήτα two".into(),
+            Vec::new().into(),
+            "final block".into(),
+            Vec::new().into(),
+        ];
+        assert_eq!(messages, expected.map(Event::Message));
+        assert_eq!(outcome.events.len(), 6 + 3);
+        // In their places.
+        assert!(matches!(outcome.events[2], Event::Ping(_)) && matches!(outcome.events[3], Event::Pong(_)));
+        assert_eq!(outcome.close_code(), Some(1000));
+    }
+}
+
+#[test]
+fn corrupt_data() {
+    for role in ROLES {
+        let cases: [&[u8]; 5] = [
+            // A block type that there is none of, a stored block with lengths that do not match, a distance
+            // beyond the start, a code that was not given.
+            b"\x07",
+            b"\x00\x05\x00\x00\x00hello",
+            b"\x02\x03\x00",
+            b"\xff\xff\xff\xff",
+            b"\x4a\x04\x52\x00",
+        ];
+        for payload in cases {
+            for frames in [
+                vec![frame().binary(payload).reserved(RSV1)],
+                vec![
+                    frame().binary(&payload[..1]).reserved(RSV1).unfinished(),
+                    frame().ping("still in order"),
+                    frame().continuation(&payload[1..]),
+                ],
+            ] {
+                let outcome = every_cut(role, &config(), &frames);
+                if outcome.error.is_none() {
+                    // The vector is of no use.
+                    panic!("{payload:x?} is good: {:?}", outcome.events);
+                }
+                assert_error(&outcome, ProtocolError::Deflate);
+                assert!(outcome.events.iter().all(|event| matches!(event, Event::Ping(_))));
+            }
+        }
+        // After a good message, and nothing is taken after it.
+        let frames = [
+            frame().text(squeeze("good")).reserved(RSV1),
+            frame().text(b"\xff\xff\xff").reserved(RSV1),
+            frame().text("too late"),
+        ];
+        let outcome = every_cut(role, &config(), &frames);
+        assert_error(&outcome, ProtocolError::Deflate);
+        assert_eq!(outcome.events, [Event::Message("good".into())]);
+    }
+}
+
+#[test]
+fn compressed_text_that_is_not_utf8_fails_as_soon_as_it_shows() {
+    for role in ROLES {
+        let mut long = words(&mut Random::new(1), 300).into_bytes();
+        long[280] = 0xff;
+        let payload = squeeze(&long);
+        let outcome = every_cut(role, &config(), &[frame().text(&payload).reserved(RSV1)]);
+        assert_error(&outcome, ProtocolError::InvalidUtf8);
+        // Fast: the frame has not come whole, and the message not either.
+        let stored = [b"\x00\x06\x00\xf9\xff".as_slice(), b"abc\xffde"].concat();
+        for (frames, left) in [
+            (vec![frame().text(&stored).reserved(RSV1)], 2),
+            (vec![frame().text(&stored[..9]).reserved(RSV1).unfinished()], 0),
+        ] {
+            let bytes = wire(role, &frames);
+            let outcome = run_agreed(role, &config(), &full(), [&bytes[..bytes.len() - left]]);
+            assert_error(&outcome, ProtocolError::InvalidUtf8);
+        }
+        // Inside a character at the end.
+        let (start, end) = ("ok".as_bytes(), b"\xf0\x9f\x98");
+        let mut peer = Squeeze::default();
+        let whole = peer.message(&[start, end].concat());
+        for frames in [
+            vec![frame().text(&whole).reserved(RSV1)],
+            vec![frame().text(&whole[..3]).reserved(RSV1).unfinished(), frame().continuation(&whole[3..])],
+            vec![
+                frame().text(&whole).reserved(RSV1).unfinished(),
+                frame().continuation("").unfinished(),
+                frame().continuation(""),
+            ],
+        ] {
+            let outcome = every_cut(role, &config(), &frames);
+            assert_error(&outcome, ProtocolError::InvalidUtf8);
+            assert!(outcome.events.is_empty());
+        }
+        // As binary it is good.
+        let outcome = every_cut(role, &config(), &[frame().binary(&whole).reserved(RSV1)]);
+        assert_eq!(outcome.events.len(), 1);
+    }
+}
+
+#[test]
+fn the_limit_counts_what_is_inflated_to_the_byte() {
+    const LIMIT: usize = 300;
+    let config = config().max_message_size(LIMIT);
+    for role in ROLES {
+        for (length, good) in [(LIMIT, true), (LIMIT + 1, false), (100 * LIMIT, false)] {
+            for message in [vec![b'x'; length], Random::new(2).bytes(length)] {
+                let payload = squeeze(&message);
+                if payload.len() > 2000 {
+                    continue;
+                }
+                let (start, end) = payload.split_at(payload.len() / 2);
+                for frames in [
+                    vec![frame().binary(&payload).reserved(RSV1)],
+                    vec![
+                        frame().binary(start).reserved(RSV1).unfinished(),
+                        frame().continuation(end).unfinished(),
+                        frame().continuation(""),
+                    ],
+                    vec![
+                        frame().binary("").reserved(RSV1).unfinished(),
+                        frame().continuation(start).unfinished(),
+                        frame().continuation(end),
+                    ],
+                ] {
+                    let outcome = every_cut(role, &config, &frames);
+                    if good {
+                        assert_eq!(outcome.events, [Event::Message(message.clone().into())]);
+                    } else {
+                        assert_too_big(&outcome);
+                    }
+                }
+            }
+        }
+        // A payload longer than the limit of a message is none that is too long.
+        let padding = [b"\x00\x00\x00\xff\xff".repeat(100), squeeze("x")].concat();
+        assert!(padding.len() > LIMIT);
+        let outcome = every_cut(role, &config, &[frame().text(&padding).reserved(RSV1)]);
+        assert_eq!(outcome.events, [Event::Message("x".into())]);
+    }
+}
+
+#[test]
+fn a_frame_is_limited_as_it_is_on_the_wire() {
+    let config = config().max_frame_size(20);
+    for role in ROLES {
+        let payload = squeeze("x".repeat(5000));
+        assert!((21..40).contains(&payload.len()), "{}", payload.len());
+        let outcome = every_cut(role, &config, &[frame().text(&payload).reserved(RSV1)]);
+        assert!(matches!(outcome.error, Some(Error::Limit(Limit::FrameSize))));
+        let (start, end) = payload.split_at(20);
+        let frames = [frame().text(start).reserved(RSV1).unfinished(), frame().continuation(end)];
+        assert_eq!(every_cut(role, &config, &frames).events.len(), 1);
+    }
+}
+
+/// A receiving half that has agreed, fed piece by piece, and its forms of receiving.
+struct Half {
+    incoming: Incoming,
+    input: BytesMut,
+    posted: Posted,
+}
+
+impl Half {
+    fn new(role: Role, config: &Config) -> Self {
+        let mut incoming = Incoming::new(role, config);
+        if let Some(deflate) = &config.deflate {
+            incoming.set_decompressor(Decompressor::new(deflate, FULL));
+        }
+        Self { incoming, input: BytesMut::new(), posted: Posted::default() }
+    }
+
+    fn recv(&mut self) -> Result<Option<Event>, Error> {
+        self.incoming.recv(&mut self.input, &mut self.posted)
+    }
+
+    fn lend(&mut self) -> Result<Option<Event>, Error> {
+        let event = self.incoming.lend(&mut self.input, &mut self.posted)?;
+        Ok(event.map(|event| {
+            event.map(|lent| match self.incoming.lent(&self.input, lent) {
+                (true, text) => std::str::from_utf8(text).unwrap().into(),
+                (false, bytes) => bytes.into(),
+            })
+        }))
+    }
+
+    fn start(&mut self) -> Result<Option<Event<bool>>, Error> {
+        self.incoming.start(&mut self.input, &mut self.posted)
+    }
+
+    fn read(&mut self, output: &mut [u8]) -> Result<Option<Event<usize>>, Error> {
+        self.incoming.read(&mut self.input, &mut self.posted, output)
+    }
+}
+
+/// Reads the one message of `bytes` in parts, which come cut in pieces.
+fn read_in_parts(
+    role: Role,
+    config: &Config,
+    bytes: &[u8],
+    piece: usize,
+    part: usize,
+) -> Result<Vec<u8>, Error> {
+    let mut half = Half::new(role, config);
+    let mut pieces = bytes.chunks(piece);
+    let mut read = Vec::new();
+    let mut output = vec![0; part];
+    let mut started = false;
+    loop {
+        let waits = if started {
+            match half.read(&mut output)? {
+                Some(Event::Message(0)) => return Ok(read),
+                Some(Event::Message(count)) => {
+                    read.extend_from_slice(&output[..count]);
+                    false
+                }
+                other => other.is_none(),
+            }
+        } else {
+            let event = half.start()?;
+            started |= matches!(event, Some(Event::Message(_)));
+            event.is_none()
+        };
+        if waits {
+            half.input.extend_from_slice(pieces.next().expect("it wants more than there is"));
+        }
+    }
+}
+
+#[test]
+fn a_reader_is_limited_to_the_byte_too() {
+    const LIMIT: usize = 3000;
+    // The limit of whole messages has no say.
+    let config = config().max_streamed_size(LIMIT as u64).max_message_size(10).max_frame_size(10);
+    for role in ROLES {
+        for compressed in [false, true] {
+            for (length, good) in [(0, true), (LIMIT - 1, true), (LIMIT, true), (LIMIT + 1, false)] {
+                let message = words(&mut Random::new(3), length).into_bytes()[..length].to_vec();
+                let payload = if compressed { squeeze(&message) } else { message.clone() };
+                let reserved = if compressed { RSV1 } else { 0 };
+                let (start, end) = payload.split_at(payload.len() / 3);
+                for frames in [
+                    vec![frame().binary(&payload).reserved(reserved)],
+                    vec![
+                        frame().binary(start).reserved(reserved).unfinished(),
+                        frame().ping("?"),
+                        frame().continuation(end).unfinished(),
+                        frame().continuation(""),
+                    ],
+                ] {
+                    let bytes = wire(role, &frames);
+                    for piece in [1, 7, 100_000] {
+                        for part in [1, 10, LIMIT - 1, LIMIT, LIMIT + 1, 10_000] {
+                            match read_in_parts(role, &config, &bytes, piece, part) {
+                                Ok(read) => assert!(good && read == message, "{length} {piece} {part}"),
+                                Err(error) => {
+                                    assert!(!good, "{length} {piece} {part}: {error:?}");
+                                    assert!(matches!(error, Error::Limit(Limit::MessageSize)));
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reader_sees_what_is_wrong() {
+    let mut corrupt = squeeze(words(&mut Random::new(4), 5000));
+    let middle = corrupt.len() / 2;
+    corrupt.splice(middle..middle + 10, [0xff; 10]);
+    let (start, end) = corrupt.split_at(10);
+    let cut_off = squeeze(b"inside a character \xe2\x82");
+    let wrong = squeeze([b"x".repeat(500).as_slice(), b"\xff", &b"y".repeat(500)].concat());
+    let text = || frame().opcode(1).reserved(RSV1);
+    for role in ROLES {
+        for (frames, expected) in [
+            (vec![text().payload(&cut_off)], ProtocolError::InvalidUtf8),
+            (vec![text().payload(&wrong)], ProtocolError::InvalidUtf8),
+            (vec![text().payload(b"\x07")], ProtocolError::Deflate),
+            (
+                vec![text().payload(start).unfinished(), frame().text("interleaved")],
+                ProtocolError::ExpectedContinuation,
+            ),
+            (
+                vec![text().payload(start).unfinished(), frame().continuation(end).reserved(RSV1)],
+                ProtocolError::ReservedBits,
+            ),
+            (vec![frame().text(b"plain \xff")], ProtocolError::InvalidUtf8),
+            (vec![frame().text(b"plain \xe2\x82")], ProtocolError::InvalidUtf8),
+        ] {
+            let bytes = wire(role, &frames);
+            for piece in [1, 5, 100_000] {
+                for part in [1, 3, 100, 100_000] {
+                    match read_in_parts(role, &config(), &bytes, piece, part) {
+                        Err(Error::Protocol(error)) => assert_eq!(error, expected, "{piece} {part}"),
+                        other => panic!("{other:?} instead of {expected:?}"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What was made of a message.
+#[derive(Debug, PartialEq)]
+enum Taken {
+    Whole(Message),
+    /// Its kind, and as much of it as was read; whether up to the end.
+    Parts(bool, Vec<u8>, bool),
+}
+
+/// Takes messages in a random form each, while the input comes in random pieces.
+#[test]
+fn every_form_follows_every_other() {
+    for seed in 0..60 {
+        let mut random = Random::new(seed);
+        let role = ROLES[random.below(2)];
+        let mut config = config();
+        if random.chance(20) {
+            config = config.deflate(None);
+        }
+        let deflates = config.deflate.is_some();
+        let mut peer = Squeeze::default();
+        let mut messages: Vec<Message> = Vec::new();
+        let mut frames = Vec::new();
+        let mut pings = 0;
+        for _ in 0..60 {
+            let length = [0, 1, 100, 3000, 40_000][random.below(5)];
+            let length = random.below(length + 1);
+            let text = random.chance(50);
+            let message: Message =
+                if text { words(&mut random, length).into() } else { random.bytes(length).into() };
+            let compressed = deflates && random.chance(70);
+            let mut payload =
+                if compressed { peer.message(message.as_bytes()) } else { message.as_bytes().to_vec() };
+            let mut first = true;
+            loop {
+                let size = if random.chance(40) { payload.len() } else { random.below(payload.len() + 1) };
+                let rest = payload.split_off(size);
+                let opcode = if !first { 0 } else { 2 - u8::from(text) };
+                let mut piece = frame().opcode(opcode).payload(&payload);
+                if first && compressed {
+                    piece = piece.reserved(RSV1);
+                }
+                let last = rest.is_empty() && random.chance(90);
+                frames.push(if last { piece } else { piece.unfinished() });
+                if random.chance(20) {
+                    pings += 1;
+                    frames.push(frame().ping(pings.to_string()));
+                }
+                if last {
+                    break;
+                }
+                first = false;
+                payload = rest;
+            }
+            messages.push(message);
+        }
+        let bytes = wire(role, &frames);
+        let mut half = Half::new(role, &config);
+        let mut rest = &bytes[..];
+        let mut pinged = 0;
+        let mut taken = Vec::new();
+        let mut more = |half: &mut Half, random: &mut Random| {
+            assert!(!rest.is_empty(), "seed {seed}: it wants more than there is");
+            let count = [1, 20, 1000, 100_000][random.below(4)];
+            let (piece, next) = rest.split_at(rest.len().min(1 + random.below(count)));
+            half.input.extend_from_slice(piece);
+            rest = next;
+            if random.chance(10) {
+                // As when the task goes to sleep.
+                half.incoming.rest(&mut half.input);
+                half.incoming.age();
+            }
+        };
+        while taken.len() < messages.len() {
+            let mut form = random.below(3);
+            let mut reads = None;
+            while reads.is_none() {
+                let result = match form {
+                    0 => half.recv().map(|event| event.map(|event| event.map(Taken::Whole))),
+                    1 => half.lend().map(|event| event.map(|event| event.map(Taken::Whole))),
+                    _ => half.start().map(|event| {
+                        event.map(|event| event.map(|text| Taken::Parts(text, Vec::new(), false)))
+                    }),
+                };
+                match result.unwrap_or_else(|error| panic!("seed {seed}: {error:?}")) {
+                    Some(Event::Message(message)) => reads = Some(message),
+                    Some(Event::Ping(_)) => pinged += 1,
+                    Some(other) => panic!("{other:?}"),
+                    None => {
+                        more(&mut half, &mut random);
+                        // Given up for another form.
+                        if random.chance(30) {
+                            form = random.below(3);
+                        }
+                    }
+                }
+            }
+            let mut message = reads.unwrap();
+            if let Taken::Parts(_, content, done) = &mut message {
+                let mut left = if random.chance(60) { usize::MAX } else { random.below(5) };
+                while left > 0 && !*done {
+                    let mut output = vec![0; 1 + random.below(3000)];
+                    match half.read(&mut output).unwrap_or_else(|error| panic!("seed {seed}: {error:?}")) {
+                        Some(Event::Message(0)) => *done = true,
+                        Some(Event::Message(count)) => {
+                            content.extend_from_slice(&output[..count]);
+                            left -= 1;
+                        }
+                        Some(Event::Ping(_)) => pinged += 1,
+                        Some(other) => panic!("{other:?}"),
+                        None => more(&mut half, &mut random),
+                    }
+                }
+            }
+            taken.push(message);
+        }
+        for (index, (taken, message)) in taken.iter().zip(&messages).enumerate() {
+            match taken {
+                Taken::Whole(whole) => assert!(whole == message, "seed {seed}, message {index}"),
+                Taken::Parts(text, content, done) => {
+                    assert_eq!(*text, message.is_text());
+                    assert!(message.as_bytes().starts_with(content), "seed {seed}, message {index}");
+                    assert!(!done || content.len() == message.len(), "seed {seed}, message {index}");
+                }
+            }
+        }
+        // What is left: pings behind the last message, and a message that was given up.
+        half.input.extend_from_slice(rest);
+        while let Some(event) = half.recv().unwrap() {
+            match event {
+                Event::Ping(_) => pinged += 1,
+                other => panic!("seed {seed}: {other:?}"),
+            }
+        }
+        assert_eq!(pinged, pings, "seed {seed}");
+        assert_eq!(half.posted.0.len(), pings);
+        assert!(half.input.is_empty());
+    }
+}
+
+#[test]
+fn a_message_that_has_partly_come_may_be_taken_in_another_form() {
+    let text = words(&mut Random::new(5), 2000);
+    for role in ROLES {
+        for compressed in [false, true] {
+            for fragments in [1, 2, 5] {
+                let payload = if compressed { squeeze(&text) } else { text.clone().into_bytes() };
+                let size = payload.len().div_ceil(fragments);
+                let frames: Vec<Frame> = payload
+                    .chunks(size)
+                    .enumerate()
+                    .map(|(index, piece)| {
+                        let piece = frame().opcode(u8::from(index == 0)).payload(piece);
+                        let piece = if index + 1 < fragments { piece.unfinished() } else { piece };
+                        if index == 0 && compressed { piece.reserved(RSV1) } else { piece }
+                    })
+                    .collect();
+                let next = if compressed {
+                    frame().text(squeeze("next")).reserved(RSV1)
+                } else {
+                    frame().text("next")
+                };
+                let bytes = wire(role, &frames);
+                for cut in (1..bytes.len()).step_by(13) {
+                    let mut half = Half::new(role, &config());
+                    half.input.extend_from_slice(&bytes[..cut]);
+                    assert_eq!(half.recv().unwrap(), None);
+                    assert_eq!(half.lend().unwrap(), None);
+                    half.input.extend_from_slice(&bytes[cut..]);
+                    half.input.extend_from_slice(&wire(role, &[next.clone()]));
+                    // From whole to parts.
+                    assert_eq!(half.start().unwrap(), Some(Event::Message(true)));
+                    let mut read = Vec::new();
+                    let mut output = [0; 100];
+                    while let Some(Event::Message(count @ 1..)) = half.read(&mut output).unwrap() {
+                        read.extend_from_slice(&output[..count]);
+                    }
+                    assert!(read == text.as_bytes(), "cut at {cut}");
+                    assert_eq!(half.recv().unwrap(), Some(Event::Message("next".into())));
+
+                    // And back: the rest is skipped.
+                    let mut half = Half::new(role, &config());
+                    half.input.extend_from_slice(&bytes[..cut]);
+                    if half.start().unwrap().is_some() {
+                        let _ = half.read(&mut output).unwrap();
+                        assert_eq!(half.recv().unwrap(), None);
+                        half.input.extend_from_slice(&bytes[cut..]);
+                        half.input.extend_from_slice(&wire(role, &[next.clone()]));
+                        assert_eq!(half.lend().unwrap(), Some(Event::Message("next".into())));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reader_of_what_was_received_in_part_is_limited_all_the_same() {
+    // 2000 bytes have been gathered, and the reader's limit is less.
+    let message = vec![b'x'; 3000];
+    for compressed in [false, true] {
+        for limit in [0, 1, 1999, 2000, 2001, 2999, 3000] {
+            let config = config().max_streamed_size(limit);
+            let mut half = Half::new(Role::Client, &config);
+            let mut peer = Squeeze::default();
+            let mut payload = |content: &[u8]| match compressed {
+                true => [peer.message(content), vec![0, 0, 0xff, 0xff]].concat(),
+                false => content.to_vec(),
+            };
+            let reserved = if compressed { RSV1 } else { 0 };
+            let first = frame().text(payload(&message[..2000])).reserved(reserved).unfinished();
+            half.input.extend_from_slice(&wire(Role::Client, &[first]));
+            assert_eq!(half.recv().unwrap(), None);
+            let last = frame().continuation(payload(&message[2000..]));
+            half.input.extend_from_slice(&wire(Role::Client, &[last]));
+            assert_eq!(half.start().unwrap(), Some(Event::Message(true)));
+            let mut read = 0;
+            let result = loop {
+                match half.read(&mut [0; 64]) {
+                    Ok(Some(Event::Message(0))) => break Ok(()),
+                    Ok(Some(Event::Message(count))) => read += count as u64,
+                    Ok(other) => panic!("{other:?}"),
+                    Err(error) => break Err(error),
+                }
+            };
+            assert!(read <= limit);
+            assert_eq!(result.is_ok(), limit == 3000, "{limit}: {result:?}");
+        }
+    }
+}
+
+#[test]
+fn many_final_blocks_are_refused() {
+    // An empty final block each: work without an end for what comes to nothing.
+    let payload = b"\x03\x00".repeat(Decompressor::MAX_FINAL_BLOCKS + 1);
+    for role in ROLES {
+        let bytes = wire(role, &[frame().binary(&payload).reserved(RSV1)]);
+        for piece in [1, 1000, 100_000] {
+            let outcome = run_agreed(role, &config(), &full(), bytes.chunks(piece));
+            assert_error(&outcome, ProtocolError::Deflate);
+        }
+    }
+}
+
+#[test]
+fn nothing_comes_after_an_error_in_any_form() {
+    let mut half = Half::new(Role::Client, &config());
+    half.input.extend_from_slice(&wire(Role::Client, &[frame().text(b"\x07").reserved(RSV1)]));
+    assert!(half.lend().is_err());
+    for _ in 0..3 {
+        half.input.extend_from_slice(&wire(Role::Client, &[frame().text("x")]));
+        assert_eq!(half.start().unwrap(), None);
+        assert_eq!(half.read(&mut [0; 9]).unwrap(), None);
+        assert_eq!(half.recv().unwrap(), None);
+        assert_eq!(half.lend().unwrap(), None);
+        assert!(half.input.is_empty());
+    }
+    assert_eq!(half.posted.0.len(), 1);
+}
