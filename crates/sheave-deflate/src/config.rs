@@ -48,7 +48,7 @@ impl DeflateConfig {
 
     /// How much memory to compress with, beside the window: from 1 to 9. Default: 7. With 8,
     /// zlib's own, zlib-rs holds 56 KiB more and clears 24 KiB more with every message, which makes none of up to
-    /// 8 KiB smaller and longer ones by 0.2 % at most.
+    /// 8 KiB smaller and longer ones by about 0.1 %.
     #[must_use]
     pub fn memory_level(self, level: u8) -> Self {
         Self { memory_level: level.clamp(1, 9), ..self }
