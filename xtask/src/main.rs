@@ -27,8 +27,9 @@ usage: cargo xtask <task>
   test                      build and run every test of the workspace, doc tests included
   ci                        everything that a change has to pass; needs no network but to fetch its tools
   demo [--once]             the demo; arguments are passed on
-  autobahn [server|client] [--tls] [--cases 1.*,2.*]
-                            the Autobahn test suite against the server, the client, or both
+  autobahn [server|client] [--tls | --sample] [--cases 1.*,2.*]
+                            the Autobahn test suite against the server, the client, or both: all of it, sections 1-7
+                            over TLS, or all with a sample of 12 and 13
   interop                   other implementations against sheave, both ways, plain and over TLS
   bench deflate [--rounds N]
                             sheave beside wtx, which is built from the registry: processor time and bytes per message
