@@ -436,6 +436,10 @@ impl<S: Transport> WriteParts for Sender<S> {
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.poll_written(cx)
     }
+
+    fn interrupted(&self) {
+        self.shared.interrupted();
+    }
 }
 
 /// As [`Receiver::recv`]; ends after an error.
