@@ -51,11 +51,8 @@ fn frames_are_as_long_as_configured() {
                 for size in [0, 1, most - 1, most, most + 1, 2 * most, 3 * most + 1] {
                     let size = size.min(80_000);
                     for (text, prepared) in [(false, false), (true, false), (false, true), (true, true)] {
-                        let message: Message = if text {
-                            words(&mut random, size).into()
-                        } else {
-                            random.bytes(size).into()
-                        };
+                        let message: Message =
+                            if text { words(&mut random, size).into() } else { random.bytes(size).into() };
                         if prepared {
                             outgoing.prepared(&Prepared::new(message.clone()), Compress::Always).unwrap();
                         } else {

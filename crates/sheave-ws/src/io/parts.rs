@@ -32,6 +32,10 @@ pub trait WriteParts {
 
     #[doc(hidden)]
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
+
+    /// Nobody waits any more for what is half written.
+    #[doc(hidden)]
+    fn interrupted(&self);
 }
 
 /// The content of one message, as it arrives: inflated, and checked if it is text. A character may be cut in
@@ -99,7 +103,7 @@ impl<W: ReadParts> AsyncRead for MessageReader<'_, W> {
 ///
 /// Dropped before it is finished, it leaves the message open: no other can be sent, until one calls
 /// [`resume`](Self::resume) on a further writer, or closes.
-pub struct MessageWriter<'a, W> {
+pub struct MessageWriter<'a, W: WriteParts> {
     sink: &'a mut W,
     text: bool,
     compress: Compress,
@@ -122,21 +126,24 @@ impl<'a, W: WriteParts> MessageWriter<'a, W> {
 
     /// Compresses the message or not. Default: if permessage-deflate was agreed on.
     #[must_use]
-    pub fn compress(self, compress: Compress) -> Self {
-        Self { compress, ..self }
+    pub fn compress(mut self, compress: Compress) -> Self {
+        self.compress = compress;
+        self
     }
 
     /// Sets the size of the fragments, in bytes. Default: 64 KiB, or
     /// [`Config::max_sent_frame_size`](crate::Config::max_sent_frame_size) if that is less.
     #[must_use]
-    pub fn frame_size(self, bytes: usize) -> Self {
-        Self { frame_size: bytes, ..self }
+    pub fn frame_size(mut self, bytes: usize) -> Self {
+        self.frame_size = bytes;
+        self
     }
 
     /// Goes on with the message that a writer has left open.
     #[must_use]
-    pub fn resume(self) -> Self {
-        Self { state: State::Begun, ..self }
+    pub fn resume(mut self) -> Self {
+        self.state = State::Begun;
+        self
     }
 
     /// Writes all of `part`; waits while the queue is full.
@@ -163,7 +170,8 @@ impl<'a, W: WriteParts> MessageWriter<'a, W> {
     /// # Cancel safety
     /// Safe: what is left stays queued.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_cut(cx)).await
+        let flushing = Flushing(self);
+        poll_fn(|cx| flushing.0.poll_cut(cx)).await
     }
 
     /// Ends the message and sends it.
@@ -216,6 +224,21 @@ impl<'a, W: WriteParts> MessageWriter<'a, W> {
     }
 }
 
+/// A writer that is being flushed.
+struct Flushing<'w, 'a, W: WriteParts>(&'w mut MessageWriter<'a, W>);
+
+impl<W: WriteParts> Drop for Flushing<'_, '_, W> {
+    fn drop(&mut self) {
+        self.0.sink.interrupted();
+    }
+}
+
+impl<W: WriteParts> Drop for MessageWriter<'_, W> {
+    fn drop(&mut self) {
+        self.sink.interrupted();
+    }
+}
+
 impl<W: WriteParts> AsyncWrite for MessageWriter<'_, W> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, part: &[u8]) -> Poll<io::Result<usize>> {
         self.get_mut().poll_part(cx, part).map_err(Into::into)
@@ -236,7 +259,7 @@ impl<W> fmt::Debug for MessageReader<'_, W> {
     }
 }
 
-impl<W> fmt::Debug for MessageWriter<'_, W> {
+impl<W: WriteParts> fmt::Debug for MessageWriter<'_, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageWriter").field("state", &self.state).finish_non_exhaustive()
     }

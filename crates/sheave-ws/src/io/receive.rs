@@ -135,7 +135,9 @@ impl ReceiveLoop {
         }
         agreed.apply(config, &mut self.incoming, outgoing);
         if let (Some(deflate), Some(_)) = (&config.deflate, agreed.deflate()) {
-            self.contexts = Some(Box::new(Contexts { idle: deflate.get_context_idle(), deadline: None }));
+            // What is due at once would not go off.
+            let idle = deflate.get_context_idle().max(Duration::from_millis(1));
+            self.contexts = Some(Box::new(Contexts { idle, deadline: None }));
         }
         self.opening_mut().agreed = agreed;
     }

@@ -51,8 +51,11 @@ pub(super) fn split<S: Transport>(
     receiving: ReceiveLoop,
 ) -> (Sender<S>, Receiver<S>) {
     let (reader, writer) = io.split();
-    let own = outgoing.fork();
+    let mut own = outgoing.fork();
     let shared = Arc::new(Shared::new(writer, outgoing, stall, receiving.is_timed()));
+    if let Some(context) = own.compressor().and_then(Compressor::take_context) {
+        shared.rest(context);
+    }
     let link = Apart { reader, shared: Arc::clone(&shared) };
     (Sender { outgoing: own, shared }, Receiver { receiving, link })
 }
@@ -231,7 +234,7 @@ impl<S: Transport> Sender<S> {
         }
         let queued = queue(&mut self.outgoing);
         if let Some(context) = self.outgoing.compressor().and_then(Compressor::take_context) {
-            self.shared.resting.put(context);
+            self.shared.rest(context);
         }
         queued?;
         self.shared.sent();
@@ -435,6 +438,10 @@ impl<S: Transport> WriteParts for Sender<S> {
 
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.poll_written(cx)
+    }
+
+    fn interrupted(&self) {
+        self.shared.interrupted();
     }
 }
 

@@ -485,6 +485,8 @@ impl<S: Transport> WriteParts for WebSocket<S> {
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.poll_written(cx)
     }
+
+    fn interrupted(&self) {}
 }
 
 impl<S> Unpin for WebSocket<S> {}
