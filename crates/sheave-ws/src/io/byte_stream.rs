@@ -16,10 +16,11 @@ use crate::outgoing::Compress;
 
 /// A stream of bytes over the binary messages of a WebSocket, for tunnels: their boundaries mean nothing.
 ///
-/// It takes a [`WebSocket`], a `&mut` to one, or whatever else leads to one. What is written at once is a message
-/// of at most 64 KiB, which leaves when the stream is flushed, or when reading has to wait. Shutting down sends a
-/// Close (1000); what the peer still sends can be read up to its own Close, which is the end. A text message is
-/// an error ([`io::ErrorKind::InvalidData`]). Dropping the stream drops the WebSocket.
+/// It takes a [`WebSocket`] in a [`Box`], a `&mut` to one, or whatever else leads to one. What is written at once
+/// is a message of at most 64 KiB, which leaves when the stream is flushed, or when reading has to wait. Shutting
+/// down sends a Close (1000); what the peer still sends can be read up to its own Close, which is the end. But a
+/// peer that receives a Close answers at once: there is no half-close. A text message is an error
+/// ([`io::ErrorKind::InvalidData`]). Dropping the stream drops the WebSocket.
 ///
 /// Errors have the WebSocket's [`Error`](crate::Error) inside. A call that is given up while it waits has read
 /// or written nothing.
