@@ -14,13 +14,31 @@ const server = chain
   ? https.createServer({ cert: readFileSync(chain), key: readFileSync(key) })
   : http.createServer();
 
-const sockets = new WebSocketServer({
-  server,
-  perMessageDeflate: false,
-  handleProtocols: (offered) => [...offered].find((name) => SUBPROTOCOLS.has(name)) ?? false,
+// The permessage-deflate that a path stands for.
+function deflate([what, ...words]) {
+  if (what !== "deflate") return false;
+  const options = { threshold: 0 };
+  if (words[0] === "imposed") {
+    options.serverMaxWindowBits = Number(words[1]);
+    options.clientMaxWindowBits = Number(words[2]);
+    options.serverNoContextTakeover = !["both", "server"].includes(words[3]);
+    options.clientNoContextTakeover = !["both", "client"].includes(words[3]);
+  }
+  // Only "yes" is told: "no" would decline a client that asks for it.
+  for (const name of ["serverNoContextTakeover", "clientNoContextTakeover"]) options[name] ||= undefined;
+  return options;
+}
+
+server.on("upgrade", (request, socket, head) => {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: deflate(request.url.split("/").slice(1)),
+    handleProtocols: (offered) => [...offered].find((name) => SUBPROTOCOLS.has(name)) ?? false,
+  });
+  sockets.handleUpgrade(request, socket, head, (ws) => serve(ws, request));
 });
 
-sockets.on("connection", (ws, request) => {
+function serve(ws, request) {
   // A broken connection shows in the checks themselves.
   ws.on("error", (error) => console.error(error.message));
   const [what, ...words] = request.url.split("/").slice(1);
@@ -29,14 +47,17 @@ sockets.on("connection", (ws, request) => {
     ws.on("pong", (payload) => ws.send(`pong ${payload}`));
     ws.ping(words[0]);
   }
-  if (what === "fragments") {
+  if (what === "fragments" || what === "deflate") {
     ws.send("a".repeat(1000), { fin: false });
     ws.ping("between");
     ws.send("b".repeat(1000), { fin: false });
     ws.send("c".repeat(1000));
   }
-  ws.on("message", (data, binary) => ws.send(data, { binary }));
-});
+  ws.on("message", (data, binary) => {
+    if (what === "deflate" && !ws._receiver._compressed) return ws.close(1008, "not compressed");
+    ws.send(data, { binary });
+  });
+}
 
 function close(ws, [code, reason]) {
   const name = [code ?? "none", reason].filter(Boolean).join("-");

@@ -6,12 +6,41 @@ import sys
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.frames import Opcode
 
 SUBPROTOCOLS = ("chat", "superchat", "echo.v1")
 
 
 def choose(_connection, offered):
     return next((name for name in offered if name in SUBPROTOCOLS), None)
+
+
+def negotiate(ws, request):
+    words = request.path.strip("/").split("/")
+    if words[0] != "deflate":
+        return
+    wishes = {}
+    if words[1] == "imposed":
+        wishes = dict(
+            server_max_window_bits=int(words[2]),
+            client_max_window_bits=int(words[3]),
+            server_no_context_takeover=words[4] not in ("both", "server"),
+            client_no_context_takeover=words[4] not in ("both", "client"),
+        )
+    ws.protocol.available_extensions = [ServerPerMessageDeflateFactory(**wishes)]
+
+
+def insist_on_compression(ws):
+    extension = ws.protocol.extensions[0]
+    decode = extension.decode
+
+    def checked(frame, **more):
+        if frame.opcode in (Opcode.TEXT, Opcode.BINARY) and not frame.rsv1:
+            raise AssertionError("not compressed")
+        return decode(frame, **more)
+
+    extension.decode = checked
 
 
 async def close(ws, code, reason):
@@ -43,7 +72,9 @@ async def handle(ws):
         if words[0] == "ping":
             await (await ws.ping(words[1]))
             await ws.send(f"pong {words[1]}")
-        if words[0] == "fragments":
+        if words[0] == "deflate":
+            insist_on_compression(ws)
+        if words[0] in ("fragments", "deflate"):
             await fragments(ws)
         async for message in ws:
             await ws.send(message)
@@ -57,7 +88,7 @@ async def main():
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(sys.argv[1], sys.argv[2])
     options = dict(compression=None, max_size=None, ping_interval=None, select_subprotocol=choose)
-    async with serve(handle, "127.0.0.1", 0, ssl=tls, **options) as server:
+    async with serve(handle, "127.0.0.1", 0, ssl=tls, process_request=negotiate, **options) as server:
         port = server.sockets[0].getsockname()[1]
         print(f"listening on {'wss' if tls else 'ws'}://127.0.0.1:{port}", flush=True)
         await asyncio.to_thread(sys.stdin.read)

@@ -25,10 +25,10 @@ pub(crate) fn task() -> Outcome {
         ("tests", &test::task),
         ("demo", &demo::once),
         ("idle memory", &memory::task),
-        ("autobahn server", &|| autobahn::run(&Run::new(Role::Server, false))),
-        ("autobahn client", &|| autobahn::run(&Run::new(Role::Client, false))),
-        ("autobahn server over TLS", &|| autobahn::run(&Run::new(Role::Server, true))),
-        ("autobahn client over TLS", &|| autobahn::run(&Run::new(Role::Client, true))),
+        ("autobahn server", &|| autobahn::run(&Run::sample(Role::Server))),
+        ("autobahn client", &|| autobahn::run(&Run::sample(Role::Client))),
+        ("autobahn server over TLS", &|| autobahn::run(&Run::tls(Role::Server))),
+        ("autobahn client over TLS", &|| autobahn::run(&Run::tls(Role::Client))),
         ("interop", &interop::task),
     ];
     let started = Instant::now();

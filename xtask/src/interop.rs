@@ -1,4 +1,5 @@
-//! `cargo xtask interop`: other implementations as clients of `interop_server` and as servers of `interop_client`.
+//! `cargo xtask interop`: other implementations as clients of `interop_server` and as servers of `interop_client` and
+//! `interop_deflate`.
 //!
 //! Every client, ours and theirs, does the same named checks and prints `ok NAME` or `FAIL NAME why` for each; every
 //! server has the same paths. `xtask/interop/README.md` is the contract. A check that was not reported has failed.
@@ -33,22 +34,90 @@ const OTHER_CHECKS: [&str; 11] = [
     "subprotocol-none",
 ];
 
+/// Window bits, in both directions.
+const WINDOW_BITS: std::ops::RangeInclusive<u8> = 9..=15;
+/// Who may refer back to earlier messages.
+const TAKEOVERS: [&str; 4] = ["both", "server", "client", "none"];
+/// Offers that a server of ours has to decline.
+const DECLINED: [&str; 9] = [
+    "server-8",
+    "server-7",
+    "server-16",
+    "server-without-value",
+    "client-7",
+    "client-with-zero",
+    "flag-with-value",
+    "twice",
+    "unknown",
+];
+
 const START_LIMIT: Duration = Duration::from_secs(30);
 const RUN_LIMIT: Duration = Duration::from_secs(5 * 60);
 
-/// Runs every direction over both transports.
+/// Runs every direction over both transports, permessage-deflate and no-masking without TLS.
 pub(crate) fn task() -> Outcome {
     let peers = Peers::prepare()?;
-    let [server, client] = workspace::build_examples(["interop_server", "interop_client"])?;
+    let [server, client, deflate] =
+        workspace::build_examples(["interop_server", "interop_client", "interop_deflate"])?;
     let mut tally = Tally::default();
     for tls in [false, true] {
         for other in [Implementation::Python, Implementation::Node] {
-            tally += peers.their_client(other, &server, tls)?;
-            tally += peers.our_client(other, &client, tls)?;
+            tally += peers.their_client(Topic::Messages, other, &server, tls)?;
+            tally += peers.our_client(Topic::Messages, other, &client, tls)?;
         }
     }
+    for other in [Implementation::Python, Implementation::Node] {
+        tally += peers.their_client(Topic::Deflate, other, &server, false)?;
+        tally += peers.our_client(Topic::Deflate, other, &deflate, false)?;
+    }
+    tally += peers.without_masking(Topic::Messages, &server, &client)?;
+    tally += peers.without_masking(Topic::Deflate, &server, &deflate)?;
     println!("interop: {tally}");
     Ok(tally)
+}
+
+/// Which of the checks a client makes.
+#[derive(Clone, Copy, PartialEq)]
+enum Topic {
+    Messages,
+    Deflate,
+}
+
+impl Topic {
+    /// What every client checks.
+    fn checks(self) -> Vec<String> {
+        match self {
+            Self::Messages => client_checks(),
+            Self::Deflate => deflate_checks(),
+        }
+    }
+
+    /// What only a client of theirs checks.
+    fn their_checks(self) -> Vec<String> {
+        match self {
+            Self::Messages => Vec::new(),
+            Self::Deflate => {
+                let declined = DECLINED.iter().map(|offer| format!("declined-{offer}"));
+                declined.chain(["unlimited".to_owned()]).collect()
+            }
+        }
+    }
+
+    /// What only a client of ours checks.
+    fn our_checks(self) -> Vec<String> {
+        match self {
+            Self::Messages => Vec::new(),
+            Self::Deflate => vec!["declined".to_owned(), "refused-8".to_owned()],
+        }
+    }
+
+    fn transport(self, tls: bool) -> &'static str {
+        match (self, tls) {
+            (Self::Messages, false) => "plain",
+            (Self::Messages, true) => "tls",
+            (Self::Deflate, _) => "deflate",
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -89,7 +158,7 @@ impl Peers {
         Ok(Self { dir, certificates })
     }
 
-    /// A script of theirs: `client` or `server`.
+    /// A script of theirs: `client`, `deflate` or `server`.
     fn script(&self, other: Implementation, which: &str) -> Command {
         let scripts = workspace::root().join("xtask/interop");
         match other {
@@ -110,22 +179,50 @@ impl Peers {
         self.dir.join("logs").join(format!("{}.log", title.replace(' ', "-")))
     }
 
-    fn their_client(&self, other: Implementation, server: &Path, tls: bool) -> Outcome {
-        let title = format!("{} client, sheave server, {}", other.name(), transport(tls));
+    fn their_client(&self, topic: Topic, other: Implementation, server: &Path, tls: bool) -> Outcome {
+        let title = format!("{} client, sheave server, {}", other.name(), topic.transport(tls));
         let ca = self.dir.join("sheave-ca.pem");
-        let mut command = Command::new(server);
-        command.args(["--addr", "127.0.0.1:0", "--until-stdin-ends"]);
+        let mut server = Command::new(server);
         if tls {
-            command.arg("--tls").arg("--ca-out").arg(&ca);
+            server.arg("--tls").arg("--ca-out").arg(&ca);
         }
-        let mut server = Helper::start(&mut command, &self.log(&format!("{title} server")))?;
-        let url = server.wait_for("listening on ", START_LIMIT)?;
+        let mut client = self.script(other, if topic == Topic::Deflate { "deflate" } else { "client" });
+        let mut checks = topic.checks();
+        checks.extend(topic.their_checks());
+        self.our_server(&title, &mut server, &checks, |url| {
+            client.arg(url).args(tls.then_some("--ca")).args(tls.then_some(&ca));
+            run_client(&mut client, &self.log(&title))
+        })
+    }
 
-        let mut command = self.script(other, "client");
-        command.arg(url).args(tls.then_some("--ca")).args(tls.then_some(ca));
-        let log = self.log(&title);
-        let (lines, ended) = run_client(&mut command, &log)?;
-        let mut tally = conclude(&title, &client_checks(), &lines, ended);
+    /// Client and server of ours, which agree not to mask.
+    fn without_masking(&self, topic: Topic, server: &Path, client: &Path) -> Outcome {
+        let title = format!("sheave client, sheave server, {}, no masking", topic.transport(false));
+        let (mut server, mut client) = (Command::new(server), Command::new(client));
+        server.arg("--no-masking");
+        client.arg("--no-masking");
+        let mut checks = topic.checks();
+        checks.extend(topic.our_checks());
+        self.our_server(&title, &mut server, &checks, |url| {
+            let (lines, ended) = run_client(client.arg(url), &self.log(&title))?;
+            let agreed = topic == Topic::Deflate || lines.iter().any(|line| line == "extensions: no-masking");
+            let ended = ended.and(if agreed { Ok(()) } else { Err("it was not agreed on".to_owned()) });
+            Ok((lines, ended))
+        })
+    }
+
+    /// Runs `server` and what `client` makes of its URL.
+    fn our_server(
+        &self,
+        title: &str,
+        server: &mut Command,
+        checks: &[String],
+        client: impl FnOnce(String) -> Result<Reported, String>,
+    ) -> Outcome {
+        server.args(["--addr", "127.0.0.1:0", "--until-stdin-ends"]);
+        let mut server = Helper::start(server, &self.log(&format!("{title} server")))?;
+        let (lines, ended) = client(server.wait_for("listening on ", START_LIMIT)?)?;
+        let mut tally = conclude(title, checks, &lines, ended);
         // A panic costs a server one connection only, so the client may not have seen it.
         if let Err(why) = server.shut_down(START_LIMIT) {
             println!("interop {title}: {why}");
@@ -134,8 +231,8 @@ impl Peers {
         Ok(tally)
     }
 
-    fn our_client(&self, other: Implementation, client: &Path, tls: bool) -> Outcome {
-        let title = format!("sheave client, {} server, {}", other.name(), transport(tls));
+    fn our_client(&self, topic: Topic, other: Implementation, client: &Path, tls: bool) -> Outcome {
+        let title = format!("sheave client, {} server, {}", other.name(), topic.transport(tls));
         let mut command = self.script(other, "server");
         if tls {
             command.arg(&self.certificates.chain).arg(&self.certificates.key);
@@ -149,27 +246,38 @@ impl Peers {
         let (mut lines, ended) = run_client(&mut command, &log)?;
         // The server tells how the closes ended that it began.
         lines.extend(server.close(START_LIMIT)?);
-        let mut checks = client_checks();
-        checks.extend(CLOSES.iter().map(|close| format!("close-seen-{close}")));
+        let mut checks = topic.checks();
+        checks.extend(topic.our_checks());
+        if topic == Topic::Messages {
+            checks.extend(CLOSES.iter().map(|close| format!("close-seen-{close}")));
+        }
         Ok(conclude(&title, &checks, &lines, ended))
     }
 }
 
 /// The lines of a client, also where it broke off, and how it ended.
-fn run_client(command: &mut Command, log: &Path) -> Result<(Vec<String>, Result<(), String>), String> {
+type Reported = (Vec<String>, Result<(), String>);
+
+fn run_client(command: &mut Command, log: &Path) -> Result<Reported, String> {
     let mut client = Helper::start(command, log)?;
     let (lines, ended) = client.rest(RUN_LIMIT);
     Ok((lines, ended.and_then(|()| client.finish(START_LIMIT))))
-}
-
-fn transport(tls: bool) -> &'static str {
-    if tls { "tls" } else { "plain" }
 }
 
 fn client_checks() -> Vec<String> {
     let sizes = SIZES.iter().flat_map(|size| [format!("text-{size}"), format!("binary-{size}")]);
     let closes = CLOSES.iter().flat_map(|close| [format!("close-{close}"), format!("close-by-peer-{close}")]);
     sizes.chain(closes).chain(OTHER_CHECKS.map(str::to_owned)).collect()
+}
+
+fn deflate_checks() -> Vec<String> {
+    let combinations = TAKEOVERS.iter().flat_map(|takeover| {
+        let bits = WINDOW_BITS.flat_map(|server| WINDOW_BITS.map(move |client| (server, client)));
+        bits.flat_map(move |(server, client)| {
+            ["asked", "imposed"].map(|how| format!("{how}-{server}-{client}-{takeover}"))
+        })
+    });
+    combinations.chain(TAKEOVERS.iter().map(|takeover| format!("large-{takeover}"))).collect()
 }
 
 /// Prints what failed and the counts of one run.
@@ -233,10 +341,15 @@ mod tests {
 
     #[test]
     fn the_checks_have_names_of_their_own() {
-        let mut checks = client_checks();
-        assert_eq!(checks.len(), 41);
-        checks.sort();
-        checks.dedup();
-        assert_eq!(checks.len(), 41);
+        for (topic, theirs, ours) in [(Topic::Messages, 41, 41), (Topic::Deflate, 406, 398)] {
+            for (more, count) in [(topic.their_checks(), theirs), (topic.our_checks(), ours)] {
+                let mut checks = topic.checks();
+                checks.extend(more);
+                assert_eq!(checks.len(), count);
+                checks.sort();
+                checks.dedup();
+                assert_eq!(checks.len(), count);
+            }
+        }
     }
 }

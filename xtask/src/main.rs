@@ -1,6 +1,7 @@
 //! Development tasks for sheave: `cargo xtask <task>`.
 
 mod autobahn;
+mod bench;
 mod certificates;
 mod ci;
 mod demo;
@@ -26,9 +27,12 @@ usage: cargo xtask <task>
   test                      build and run every test of the workspace, doc tests included
   ci                        everything that a change has to pass; needs no network but to fetch its tools
   demo [--once]             the demo; arguments are passed on
-  autobahn [server|client] [--tls] [--cases 1.*,2.*]
-                            the Autobahn test suite against the server, the client, or both
+  autobahn [server|client] [--tls | --sample] [--cases 1.*,2.*]
+                            the Autobahn test suite against the server, the client, or both: all of it, sections 1-7
+                            over TLS, or all with a sample of 12 and 13
   interop                   other implementations against sheave, both ways, plain and over TLS
+  bench deflate [--rounds N]
+                            sheave beside wtx, which is built from the registry: processor time and bytes per message
   tidy                      the rules of the repository: dependencies, module boundaries, file sizes
 ";
 
@@ -56,6 +60,7 @@ fn run() -> Outcome {
     };
     match task.as_str() {
         "autobahn" => autobahn::task(args),
+        "bench" => bench::task(args),
         "demo" => demo::task(args),
         "ci" => no_more(args).and_then(|()| ci::task()),
         "interop" => no_more(args).and_then(|()| interop::task()),

@@ -48,8 +48,11 @@ impl Compressor {
 
     /// Appends the payload of a whole message to `output`.
     pub fn compress_message(&mut self, message: &[u8], output: &mut BytesMut) {
-        self.compress(message, output);
-        self.finish(output);
+        let before = output.len();
+        if !message.is_empty() {
+            self.run(message, DeflateFlush::SyncFlush, output);
+        }
+        self.end(before, output);
     }
 
     /// Compresses the next part of a message, and appends to `output` what comes out of it so far.
@@ -71,6 +74,11 @@ impl Compressor {
     pub fn finish(&mut self, output: &mut BytesMut) {
         let before = output.len();
         self.flush(output);
+        self.end(before, output);
+    }
+
+    /// Ends the message whose last flush began at `before`.
+    fn end(&mut self, before: usize, output: &mut BytesMut) {
         match output.len().checked_sub(TAIL.len()) {
             Some(end) if output.len() > before => {
                 debug_assert_eq!(output[end..], TAIL);

@@ -21,7 +21,7 @@ impl Default for DeflateConfig {
     fn default() -> Self {
         Self {
             level: 6,
-            memory_level: 8,
+            memory_level: 7,
             window_bits: 15,
             context_takeover: true,
             peer_window_bits: 15,
@@ -46,7 +46,9 @@ impl DeflateConfig {
         Self { level: level.clamp(1, 9), ..self }
     }
 
-    /// How much memory to compress with, beside the window: from 1 to 9. Default: 8.
+    /// How much memory to compress with, beside the window: from 1 to 9. Default: 7. With 8,
+    /// zlib's own, zlib-rs holds 56 KiB more and clears 24 KiB more with every message, which makes none of up to
+    /// 8 KiB smaller and longer ones by about 0.1 %.
     #[must_use]
     pub fn memory_level(self, level: u8) -> Self {
         Self { memory_level: level.clamp(1, 9), ..self }

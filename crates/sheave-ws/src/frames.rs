@@ -80,6 +80,7 @@ impl Frames {
     }
 
     /// The data message that is arriving.
+    #[inline]
     pub(crate) fn message(&self) -> Option<Open> {
         self.message
     }
@@ -90,6 +91,7 @@ impl Frames {
     }
 
     /// A whole control frame, or a data frame as soon as its header is there. `None` if more bytes are needed.
+    #[inline]
     pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Next>, Error> {
         let frame = match self.frame {
             Some(frame) => frame,
@@ -120,6 +122,7 @@ impl Frames {
 
     /// Unmasks and checks what has newly come of the frame's payload, block by block while it is in cache. Tells
     /// how much at the start of the input is ready.
+    #[inline]
     pub(crate) fn unmask(&mut self, input: &mut [u8]) -> Result<usize, ProtocolError> {
         const BLOCK: usize = 8 << 10;
         let Some(Frame { header, left }) = self.frame else { return Ok(0) };
@@ -144,6 +147,7 @@ impl Frames {
     }
 
     /// Takes `count` bytes, which are ready, out of the input. Tells how much of the frame is left.
+    #[inline]
     pub(crate) fn take(&mut self, input: &mut BytesMut, count: usize) -> u64 {
         input.advance(count);
         self.ready -= count;
@@ -153,12 +157,14 @@ impl Frames {
     }
 
     /// The frame's payload is taken, or lies at the start of the input for somebody else to take.
+    #[inline]
     pub(crate) fn end_frame(&mut self) {
         self.frame = None;
         self.ready = 0;
     }
 
     /// As [`end_frame`](Self::end_frame), of the last frame of its message.
+    #[inline]
     pub(crate) fn end_message(&mut self) {
         self.end_frame();
         self.message = None;
@@ -166,6 +172,7 @@ impl Frames {
 
     /// Checks what depends on the connection in a header's first bytes, as far as they are there; byte by
     /// byte, so that the verdict is the same however the input was cut.
+    #[inline]
     fn check_start(&self, input: &[u8]) -> Result<(), ProtocolError> {
         let Some(first) = input.first() else { return Ok(()) };
         // RFC 6455 §5.2: "MUST be 0 unless an extension is negotiated". RFC 7692 §6: only the first frame of a
@@ -187,6 +194,7 @@ impl Frames {
     }
 
     /// Puts a data frame in its place.
+    #[inline]
     fn begin(&mut self, header: &FrameHeader) -> Result<(), Error> {
         // RFC 6455 §5.4: fragments of one message are not interleaved with those of another.
         let message = match (&mut self.message, header.opcode) {

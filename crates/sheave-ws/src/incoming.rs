@@ -120,6 +120,7 @@ impl Incoming {
     ///
     /// # Errors
     /// See [`Incoming`].
+    #[inline]
     pub fn lend(
         &mut self,
         input: &mut BytesMut,
@@ -212,6 +213,7 @@ impl Incoming {
     }
 
     /// Makes a lent message one's own.
+    #[inline]
     fn keep(&mut self, input: &mut BytesMut, lent: Lent) -> Message {
         let payload = match lent.input {
             Some(length) => {
@@ -224,6 +226,7 @@ impl Incoming {
         if lent.text { Message::Text(Utf8Bytes::validated(payload)) } else { Message::Binary(payload) }
     }
 
+    #[inline]
     fn take_back(&mut self, input: &mut BytesMut) {
         input.advance(std::mem::take(&mut self.lent));
         if self.frames.message().is_none() {
@@ -232,6 +235,7 @@ impl Incoming {
     }
 
     /// The next event, with what it owes the peer.
+    #[inline]
     fn next<T>(
         &mut self,
         input: &mut BytesMut,
@@ -260,6 +264,7 @@ impl Incoming {
     }
 
     /// Goes from frame to frame: gives control frames out, and data frames to `data` until that is done.
+    #[inline]
     fn next_event<T>(
         &mut self,
         input: &mut BytesMut,
@@ -284,6 +289,7 @@ impl Incoming {
     }
 
     /// Takes what has come of a data frame, up to a whole message.
+    #[inline]
     fn gather(&mut self, data: Data, input: &mut BytesMut) -> Result<Step<Lent>, Error> {
         let Data { message, left, fin, .. } = data;
         let most = self.max_message_size;

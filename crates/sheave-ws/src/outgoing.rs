@@ -297,6 +297,7 @@ impl Outgoing {
     }
 
     /// The bytes to write next; empty if nothing is owed.
+    #[inline]
     pub fn transmit(&mut self) -> &mut Output {
         while self.output.is_empty() || self.output.len() < self.high_water_mark {
             let result = if let Some(payload) = self.owed_pong.take() {
@@ -383,6 +384,7 @@ impl Outgoing {
     }
 
     /// Makes sure that a message may begin here.
+    #[inline]
     fn check_free(&mut self) -> Result<(), Error> {
         if self.closed {
             return Err(Error::Closed);
@@ -393,6 +395,7 @@ impl Outgoing {
         self.all_frames()
     }
 
+    #[inline]
     fn compresses(&self, length: usize, compress: Compress) -> bool {
         self.deflate.as_ref().is_some_and(|deflate| match compress {
             Compress::Auto => length >= deflate.threshold,
@@ -401,6 +404,7 @@ impl Outgoing {
         })
     }
 
+    #[inline]
     fn masks(&self) -> bool {
         self.role == Role::Client && !self.no_masking
     }
@@ -441,6 +445,7 @@ impl Outgoing {
     }
 
     /// Queues a message, in as many frames as it takes.
+    #[inline]
     fn frames(&mut self, opcode: OpCode, reserved: ReservedBits, payload: Bytes) -> Result<(), Error> {
         if payload.len() <= self.max_frame_size {
             return self.frame(true, opcode, reserved, payload);
@@ -463,6 +468,7 @@ impl Outgoing {
     }
 
     /// Queues what is left of the message that leaves in several frames.
+    #[inline]
     fn all_frames(&mut self) -> Result<(), Error> {
         while self.rest.is_some() {
             self.next_frame()?;
@@ -499,6 +505,7 @@ impl Outgoing {
         Ok(())
     }
 
+    #[inline]
     fn key(&self) -> io::Result<Option<MaskingKey>> {
         // RFC 6455 §5.3: a fresh key for each frame.
         if self.masks() { (self.keys)().map(Some) } else { Ok(None) }

@@ -153,7 +153,6 @@ fn read_in_parts() {
 fn skipped() {
     alone(false, async || {
         let (mut ws, peer) = start(Role::Server, MIB, 10);
-        // Nobody reads from it.
         assert!(bounded(ws.reader()).await.unwrap().is_some());
         let (result, held) = most_held(bounded(ws.recv())).await;
         check(&peer, result.unwrap_err(), held, MIB);

@@ -91,6 +91,7 @@ async fn what_the_peer_had_sent_before_its_close_is_read_after_ours() {
         bounded(stream.read_to_end(&mut read)).await.unwrap();
         assert_eq!(read, b"one two");
         assert_eq!(bounded(stream.read(&mut [0; 9])).await.unwrap(), 0);
+        let _ = stream.into_inner();
         assert_eq!(ws.peer_close().unwrap().code(), CloseCode::GOING_AWAY);
     }
 }

@@ -1,73 +1,14 @@
-//! Compressed messages in the core (RFC 7692 §6): what is wrong, what is too long, in every form of receiving.
+//! Compressed messages in the core (RFC 7692 §6): what is wrong, what is too long.
 
 mod support;
 
-use sheave_ws::deflate::{Decompressor, DeflateConfig};
-use sheave_ws::handshake::Agreed;
-use sheave_ws::{Config, Error, Event, Limit, Message, ProtocolError, Role};
-use support::{
-    Frame, Outcome, Random, Squeeze, agreed, frame, run_agreed, run_every_cut, run_every_cut_agreed, squeeze,
-    wire, words,
-};
+use sheave_ws::deflate::Decompressor;
+use sheave_ws::{Error, Event, Limit, Message, ProtocolError, Role};
+use support::compressed::{assert_error, assert_too_big, config, every_cut, full};
+use support::{Random, Squeeze, frame, run_agreed, squeeze, wire, words};
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
 const RSV1: u8 = 0x40;
-
-fn config() -> Config {
-    Config::default().deflate(DeflateConfig::default())
-}
-
-fn full() -> Agreed {
-    agreed(&DeflateConfig::default())
-}
-
-fn every_cut(role: Role, config: &Config, frames: &[Frame]) -> Outcome {
-    run_every_cut_agreed(role, config, &full(), &wire(role, frames))
-}
-
-fn assert_error(outcome: &Outcome, expected: ProtocolError) {
-    match &outcome.error {
-        Some(Error::Protocol(error)) => assert_eq!(*error, expected),
-        other => panic!("{other:?} instead of {expected:?}"),
-    }
-    assert_eq!(outcome.close_code(), Some(expected.close_code().get()));
-}
-
-fn assert_too_big(outcome: &Outcome) {
-    assert!(matches!(outcome.error, Some(Error::Limit(Limit::MessageSize))), "{:?}", outcome.error);
-    assert_eq!(outcome.close_code(), Some(1009));
-    assert!(outcome.events.is_empty());
-}
-
-#[test]
-fn a_reserved_bit_where_it_means_nothing() {
-    let hello = squeeze("Hello");
-    let begun = frame().text(&hello[..3]).unfinished().reserved(RSV1);
-    for role in ROLES {
-        let cases: Vec<Vec<Frame>> = vec![
-            vec![frame().ping("x").reserved(RSV1)],
-            vec![frame().pong("x").reserved(RSV1)],
-            vec![frame().close(1000, "").reserved(RSV1)],
-            vec![begun.clone(), frame().continuation(&hello[3..]).reserved(RSV1)],
-            vec![begun.clone(), frame().ping("").reserved(RSV1)],
-            vec![frame().text("plain").unfinished(), frame().continuation("").reserved(RSV1)],
-            vec![frame().text(&hello).reserved(0x20)],
-            vec![frame().text(&hello).reserved(0x10)],
-            vec![frame().text(&hello).reserved(RSV1 | 0x20)],
-            vec![frame().binary(&hello).reserved(0x70)],
-            vec![begun.clone(), frame().continuation(&hello[3..]).reserved(0x10)],
-        ];
-        for frames in cases {
-            let outcome = every_cut(role, &config(), &frames);
-            assert_error(&outcome, ProtocolError::ReservedBits);
-            assert!(outcome.events.is_empty(), "{frames:?}");
-        }
-        // Without having agreed, whatever the configuration says.
-        let compressed = wire(role, &[frame().text(&hello).reserved(RSV1)]);
-        let outcome = run_every_cut(role, &config(), &compressed);
-        assert_error(&outcome, ProtocolError::ReservedBits);
-    }
-}
 
 #[test]
 fn messages_in_order_are_taken_however_they_are_cut() {
@@ -111,48 +52,6 @@ fn messages_in_order_are_taken_however_they_are_cut() {
         // In their places.
         assert!(matches!(outcome.events[2], Event::Ping(_)) && matches!(outcome.events[3], Event::Pong(_)));
         assert_eq!(outcome.close_code(), Some(1000));
-    }
-}
-
-#[test]
-fn corrupt_data() {
-    for role in ROLES {
-        let cases: [&[u8]; 5] = [
-            // A block type that there is none of, a stored block with lengths that do not match, a distance
-            // beyond the start, a code that was not given.
-            b"\x07",
-            b"\x00\x05\x00\x00\x00hello",
-            b"\x02\x03\x00",
-            b"\xff\xff\xff\xff",
-            b"\x4a\x04\x52\x00",
-        ];
-        for payload in cases {
-            for frames in [
-                vec![frame().binary(payload).reserved(RSV1)],
-                vec![
-                    frame().binary(&payload[..1]).reserved(RSV1).unfinished(),
-                    frame().ping("still in order"),
-                    frame().continuation(&payload[1..]),
-                ],
-            ] {
-                let outcome = every_cut(role, &config(), &frames);
-                if outcome.error.is_none() {
-                    // The vector is of no use.
-                    panic!("{payload:x?} is good: {:?}", outcome.events);
-                }
-                assert_error(&outcome, ProtocolError::Deflate);
-                assert!(outcome.events.iter().all(|event| matches!(event, Event::Ping(_))));
-            }
-        }
-        // After a good message, and nothing is taken after it.
-        let frames = [
-            frame().text(squeeze("good")).reserved(RSV1),
-            frame().text(b"\xff\xff\xff").reserved(RSV1),
-            frame().text("too late"),
-        ];
-        let outcome = every_cut(role, &config(), &frames);
-        assert_error(&outcome, ProtocolError::Deflate);
-        assert_eq!(outcome.events, [Event::Message("good".into())]);
     }
 }
 

@@ -3,16 +3,13 @@
 mod support;
 
 use bytes::BytesMut;
-use sheave_ws::deflate::{Decompressor, DeflateConfig};
+use sheave_ws::deflate::Decompressor;
 use sheave_ws::{Config, Error, Event, Incoming, Limit, Message, ProtocolError, Role};
+use support::compressed::config;
 use support::{FULL, Frame, Posted, Random, Squeeze, frame, squeeze, wire, words};
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
 const RSV1: u8 = 0x40;
-
-fn config() -> Config {
-    Config::default().deflate(DeflateConfig::default())
-}
 
 /// A receiving half that has agreed, fed piece by piece, and its forms of receiving.
 struct Half {

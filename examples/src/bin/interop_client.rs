@@ -1,6 +1,6 @@
 //! The client of the interop checks, which are told in `xtask/interop/README.md`.
 //!
-//! `interop_client URL [--ca FILE | --insecure]`
+//! `interop_client URL [--ca FILE | --insecure] [--deflate SETTING] [--no-masking]`
 
 use std::cell::Cell;
 use std::process::ExitCode;
@@ -34,6 +34,9 @@ async fn run() -> Result<(), Error> {
 
 impl Peer {
     async fn checks(self) -> Result<(), Error> {
+        let agreed = self.open("/echo").await?;
+        let agreed: Vec<_> = agreed.extensions().iter().map(ToString::to_string).collect();
+        println!("extensions: {}", agreed.join(", "));
         for size in SIZES {
             let text: String = (0..size).map(|i| char::from(b'a' + (i % 26) as u8)).collect();
             let binary: Vec<u8> = (0..size).map(|i| (7 * i + 3) as u8).collect();

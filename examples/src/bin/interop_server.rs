@@ -1,6 +1,7 @@
 //! The server of the interop checks; what its paths do is told in `xtask/interop/README.md`.
 //!
-//! `interop_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--threads N] [--until-stdin-ends]`
+//! `interop_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--deflate SETTING] [--no-masking] [--threads N]
+//! [--until-stdin-ends]`
 //!
 //! The options are told at [`ServerOptions`].
 
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use examples::{Error, ServerOptions, close_frame, serve};
-use sheave::{Request, Server};
+use sheave::{Config, DeflateConfig, Request, Server};
 
 fn main() -> ExitCode {
     serve("127.0.0.1:0", run)
@@ -21,14 +22,22 @@ async fn run(options: ServerOptions) -> Result<(), Error> {
         "echo.v1",
     ]);
     let server = options.listen(builder).await?;
-    server.serve(answer).with_graceful_shutdown(options.stop()).await?;
+    let config = options.config.clone();
+    server
+        .serve(move |request| answer(request, config.clone()))
+        .with_graceful_shutdown(options.stop())
+        .await?;
     Ok(())
 }
 
-async fn answer(request: Request) -> Result<(), sheave::Error> {
+async fn answer(request: Request, config: Config) -> Result<(), sheave::Error> {
     let path = request.path().to_owned();
     let words: Vec<&str> = path.split('/').skip(1).collect();
-    let mut ws = request.accept().await?;
+    let config = match words[..] {
+        ["deflate", ref wishes @ ..] => config.deflate(deflate(wishes).map_err(sheave::Error::other)?),
+        _ => config,
+    };
+    let mut ws = request.accepting().config(config).accept().await?;
     match words[..] {
         ["close", ref close @ ..] => {
             return Ok(ws.close(close_frame(close).map_err(sheave::Error::other)?).await?);
@@ -44,7 +53,7 @@ async fn answer(request: Request) -> Result<(), sheave::Error> {
             }
             ws.send(format!("pong {payload}")).await?;
         }
-        ["fragments"] => {
+        ["fragments"] | ["deflate", ..] => {
             ws.feed_fragment("a".repeat(1000), false).await?;
             ws.ping("between").await?;
             ws.feed_fragment("b".repeat(1000), false).await?;
@@ -56,4 +65,20 @@ async fn answer(request: Request) -> Result<(), sheave::Error> {
         ws.feed(message).await?;
     }
     Ok(())
+}
+
+/// What the server wants of permessage-deflate: `asked`, or `imposed`, the window bits of server and client, and who may
+/// refer back to earlier messages.
+fn deflate(wishes: &[&str]) -> Result<DeflateConfig, Error> {
+    let config = DeflateConfig::default().threshold(0);
+    let (server, client, takeover) = match *wishes {
+        ["asked"] => return Ok(config),
+        ["imposed", server, client, takeover] => (server.parse()?, client.parse()?, takeover),
+        _ => return Err("no such path".into()),
+    };
+    Ok(config
+        .window_bits(server)
+        .peer_window_bits(client)
+        .context_takeover(["both", "server"].contains(&takeover))
+        .peer_context_takeover(["both", "client"].contains(&takeover)))
 }

@@ -86,9 +86,17 @@ fn milliseconds(case: &str) -> u64 {
         "9.3.1" | "9.4.1" => 1300,
         _ if section("6.4") => 2000,
         _ if section("9") => 160,
+        _ if section("12") || section("13") => {
+            let size = case.rsplit('.').next().and_then(|size| size.parse::<usize>().ok());
+            size.and_then(|size| COMPRESSED.get(size.wrapping_sub(1))).copied().unwrap_or(1000)
+        }
         _ => 5,
     }
 }
+
+/// The same for the 18 cases of each subsection of 12 and 13.
+const COMPRESSED: [u64; 18] =
+    [700, 700, 900, 800, 1100, 1000, 1600, 2000, 4200, 7500, 1300, 1800, 2900, 5000, 9700, 7800, 8900, 7700];
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 pub(crate) const ALLOWED: [(&str, &[&str]); 8] = [
     ("sheave-hpack", &["bytes"]),
     ("sheave-h2", &["bytes", "http", "sheave-hpack", "tokio", "tracing"]),
-    ("sheave-deflate", &["bytes", "flate2"]),
+    ("sheave-deflate", &["bytes", "zlib-rs"]),
     (
         "sheave-ws",
         &[

@@ -4,12 +4,14 @@
 
 mod alone;
 mod drive;
+mod header;
 mod other;
 mod plain;
 mod random;
 
 pub use self::alone::alone;
 pub use self::drive::{agreed, decompress_in_parts, decompress_message, inflate};
+pub use self::header::{parse, parse_one};
 pub use self::other::{Deflater, Inflater, TAIL, bomb};
 pub use self::plain::{Blocks, Reader};
 pub use self::random::Random;

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "tokio")]
 mod alone;
+pub mod compressed;
 mod core;
 mod deflate;
 #[cfg(feature = "tokio")]
