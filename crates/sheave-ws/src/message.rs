@@ -68,6 +68,7 @@ pub enum MessageRef<'a> {
 
 impl<'a> MessageRef<'a> {
     /// A message of this kind; if it is text, that has been checked.
+    #[cfg(feature = "tokio")]
     pub(crate) fn new((text, payload): (bool, &'a [u8])) -> Self {
         if text {
             Self::Text(simdutf8::basic::from_utf8(payload).expect("checked as it came"))
