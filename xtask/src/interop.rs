@@ -107,7 +107,7 @@ impl Topic {
     fn our_checks(self) -> Vec<String> {
         match self {
             Self::Messages => Vec::new(),
-            Self::Deflate => vec!["declined".to_owned(), "refused-8".to_owned()],
+            Self::Deflate => vec!["declined".to_owned(), "imposed-8".to_owned()],
         }
     }
 
