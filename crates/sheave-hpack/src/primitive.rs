@@ -1,0 +1,151 @@
+//! Integers and strings (RFC 7541 §5).
+
+use bytes::{BufMut, BytesMut};
+
+use crate::error::Error;
+use crate::huffman;
+
+/// Why nothing could be read.
+pub(crate) enum Stop {
+    /// There is not enough. This many octets from the representation's beginning on are the least it takes.
+    Needs(usize),
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Reads from where a representation begins.
+pub(crate) struct Reader<'a> {
+    input: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
+        Self { input, at: 0 }
+    }
+
+    /// How much has been read.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// An integer whose first part is the last `prefix` bits of the next octet.
+    #[inline]
+    pub(crate) fn integer(&mut self, prefix: u32) -> Result<usize, Stop> {
+        let all_ones = (1 << prefix) - 1;
+        let first = self.octet()? & all_ones;
+        if first < all_ones {
+            return Ok(first.into());
+        }
+        self.long_integer(first)
+    }
+
+    fn long_integer(&mut self, first: u8) -> Result<usize, Stop> {
+        let mut value = u64::from(first);
+        for shift in [0, 7, 14, 21, 28] {
+            let octet = self.octet()?;
+            value += u64::from(octet & 0x7f) << shift;
+            if octet & 0x80 == 0 {
+                let fits = u32::try_from(value).ok().and_then(|value| value.try_into().ok());
+                return fits.ok_or(Stop::Failed(Error::IntegerOverflow));
+            }
+        }
+        // RFC 7541 §5.1: "Integer encodings that exceed implementation limits -- in value or octet length -- MUST
+        // be treated as decoding errors."
+        Err(Stop::Failed(Error::IntegerOverflow))
+    }
+
+    #[inline]
+    pub(crate) fn string(&mut self) -> Result<StringLiteral<'a>, Stop> {
+        let huffman = self.peek()? & 0x80 != 0;
+        let length = self.integer(7)?;
+        let end = self.at.saturating_add(length);
+        let data = self.input.get(self.at..end).ok_or(Stop::Needs(end))?;
+        self.at = end;
+        Ok(StringLiteral { huffman, data })
+    }
+
+    #[inline]
+    pub(crate) fn peek(&self) -> Result<u8, Stop> {
+        self.input.get(self.at).copied().ok_or(Stop::Needs(self.at + 1))
+    }
+
+    #[inline]
+    fn octet(&mut self) -> Result<u8, Stop> {
+        let octet = self.peek()?;
+        self.at += 1;
+        Ok(octet)
+    }
+}
+
+/// A string as it came.
+#[derive(Clone, Copy)]
+pub(crate) struct StringLiteral<'a> {
+    huffman: bool,
+    data: &'a [u8],
+}
+
+impl StringLiteral<'_> {
+    /// The longest that it can be, without looking at it.
+    #[inline]
+    pub(crate) fn longest(&self) -> usize {
+        match self.huffman {
+            true => huffman::longest(self.data.len()),
+            false => self.data.len(),
+        }
+    }
+
+    /// How long it is.
+    pub(crate) fn len(&self) -> Result<usize, Error> {
+        match self.huffman {
+            true => huffman::decoded_len(self.data),
+            false => Ok(self.data.len()),
+        }
+    }
+
+    /// Writes it to `output`, which has room for it and for [`huffman::SLACK`] behind it. Tells how long it is.
+    #[inline]
+    pub(crate) fn decode(&self, output: &mut [u8]) -> Result<usize, Error> {
+        match self.huffman {
+            true => huffman::decode(self.data, output),
+            false => {
+                output[..self.data.len()].copy_from_slice(self.data);
+                Ok(self.data.len())
+            }
+        }
+    }
+}
+
+/// Writes an integer behind the bits of `pattern`, of which it leaves `prefix` to the integer.
+#[inline]
+pub(crate) fn put_integer(value: usize, pattern: u8, prefix: u32, block: &mut BytesMut) {
+    let all_ones = (1 << prefix) - 1;
+    if value < usize::from(all_ones) {
+        return block.put_u8(pattern | value as u8);
+    }
+    block.put_u8(pattern | all_ones);
+    let mut rest = value - usize::from(all_ones);
+    while rest >= 0x80 {
+        block.put_u8(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    block.put_u8(rest as u8);
+}
+
+/// Writes a string, Huffman encoded where that is shorter.
+pub(crate) fn put_string(data: &[u8], block: &mut BytesMut) {
+    let encoded = huffman::encoded_len(data);
+    if encoded >= data.len() {
+        put_integer(data.len(), 0x00, 7, block);
+        return block.extend_from_slice(data);
+    }
+    put_integer(encoded, 0x80, 7, block);
+    let start = block.len();
+    block.resize(start + encoded, 0);
+    huffman::encode(data, &mut block[start..]);
+}
