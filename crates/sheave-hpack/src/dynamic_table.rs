@@ -54,7 +54,7 @@ impl DynamicTable {
         self.max_size = max_size.min(MAX_SIZE);
         // RFC 7541 §4.3.
         self.evict_to(self.max_size);
-        if self.octets.capacity() > 2 * self.max_size {
+        if self.octets.capacity() > self.max_size.saturating_mul(2) {
             self.slide();
             self.octets.shrink_to(self.max_size);
             self.entries.shrink_to(self.max_size / size_of_field(0, 0));
