@@ -1,3 +1,33 @@
-//! The place of sheave's HTTP/2 (RFC 9113) with extended CONNECT (RFC 8441).
+//! HTTP/2 (RFC 9113) with extended CONNECT (RFC 8441) and priorities (RFC 9218).
 //!
-//! Nothing is implemented here yet.
+//! [`Connection`] is the protocol as a value: bytes in, events out, bytes out.
+
+mod bucket;
+mod chunks;
+mod config;
+mod connection;
+mod error;
+mod error_code;
+mod event;
+mod flow;
+pub mod frame;
+mod message;
+mod priority;
+mod scheduler;
+mod settings;
+mod stream;
+mod stream_id;
+mod streams;
+
+pub use self::bucket::Rate;
+pub use self::chunks::Chunks;
+pub use self::config::Config;
+pub use self::connection::{Connection, PREFACE, Role};
+pub use self::error::{Error, GoAwayReason, Timeout, Usage, Violation};
+pub use self::error_code::ErrorCode;
+pub use self::event::{Event, Progress};
+pub use self::message::Protocol;
+pub use self::priority::Priority;
+pub use self::settings::Settings;
+pub use self::stream_id::StreamId;
+pub use self::streams::StreamKey;

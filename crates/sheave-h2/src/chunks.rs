@@ -1,0 +1,227 @@
+//! Bytes on their way out.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// A queue of bytes: small pieces are copied together, large ones are handed on as they are.
+///
+/// Where DATA frames begin and end means nothing (RFC 9113 §6.1), so a thousand small writes to a stream leave in one
+/// frame, and the frames of a thousand streams in one write.
+#[derive(Debug, Default)]
+pub struct Chunks {
+    chunks: VecDeque<Bytes>,
+    /// How long the chunks are in all.
+    chunked: usize,
+    /// Behind the chunks: what is still written to.
+    tail: BytesMut,
+}
+
+/// From this length on, in bytes, a piece is not copied.
+const LARGE: usize = 4096;
+/// The most that an empty queue keeps for what comes next, in bytes.
+const KEPT: usize = 256;
+
+impl Chunks {
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.chunked + self.tail.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds bytes at the end.
+    pub fn push(&mut self, bytes: Bytes) {
+        if bytes.len() < LARGE {
+            self.tail.extend_from_slice(&bytes);
+        } else {
+            self.seal();
+            self.chunked += bytes.len();
+            self.chunks.push_back(bytes);
+        }
+    }
+
+    /// Copies bytes to the end.
+    pub fn push_slice(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+    }
+
+    /// The end, to be written to.
+    pub(crate) fn tail(&mut self) -> &mut BytesMut {
+        &mut self.tail
+    }
+
+    /// Moves this many bytes from the front to the end of another queue. There have to be as many.
+    pub(crate) fn move_to(&mut self, other: &mut Self, mut length: usize) {
+        while let Some(front) = self.chunks.front_mut().filter(|_| length > 0) {
+            let piece = length.min(front.len());
+            let whole = piece == front.len();
+            match (whole, piece < LARGE) {
+                (_, true) => {
+                    other.push_slice(&front[..piece]);
+                    front.advance(piece);
+                }
+                (true, false) => other.push(std::mem::take(front)),
+                (false, false) => other.push(front.split_to(piece)),
+            }
+            if whole {
+                self.chunks.pop_front();
+            }
+            self.chunked -= piece;
+            length -= piece;
+        }
+        if length >= LARGE {
+            other.push(self.tail.split_to(length).freeze());
+        } else if length > 0 {
+            other.push_slice(&self.tail[..length]);
+            self.tail.advance(length);
+        }
+        self.forget();
+    }
+
+    /// Moves everything to the end of another queue.
+    pub(crate) fn append_to(&mut self, other: &mut Self) {
+        if other.is_empty() {
+            std::mem::swap(self, other);
+        } else {
+            self.move_to(other, self.len());
+        }
+    }
+
+    /// An empty queue does not hold memory for nothing.
+    fn forget(&mut self) {
+        if self.is_empty() {
+            self.chunks = VecDeque::new();
+            if self.tail.capacity() > KEPT {
+                self.tail = BytesMut::new();
+            } else {
+                self.tail.clear();
+            }
+        }
+    }
+
+    fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            let tail = self.tail.split().freeze();
+            self.chunked += tail.len();
+            self.chunks.push_back(tail);
+        }
+    }
+}
+
+impl Buf for Chunks {
+    fn remaining(&self) -> usize {
+        self.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.chunks.front().map_or(&self.tail, |front| front)
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let tail = (!self.tail.is_empty()).then_some(&self.tail[..]);
+        let pieces = self.chunks.iter().map(|chunk| &chunk[..]).chain(tail);
+        let mut used = 0;
+        for (slice, piece) in slices.iter_mut().zip(pieces) {
+            *slice = IoSlice::new(piece);
+            used += 1;
+        }
+        used
+    }
+
+    fn advance(&mut self, mut length: usize) {
+        while length > 0 {
+            let Some(front) = self.chunks.front_mut() else {
+                self.tail.advance(length);
+                return;
+            };
+            let piece = length.min(front.len());
+            front.advance(piece);
+            if front.is_empty() {
+                self.chunks.pop_front();
+            }
+            self.chunked -= piece;
+            length -= piece;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pieces of these lengths, with bytes that count up.
+    fn queue(lengths: &[usize]) -> (Chunks, Vec<u8>) {
+        let (mut queue, mut bytes) = (Chunks::default(), Vec::new());
+        for &length in lengths {
+            let piece: Vec<u8> = (bytes.len()..bytes.len() + length).map(|byte| byte as u8).collect();
+            bytes.extend_from_slice(&piece);
+            queue.push(piece.into());
+        }
+        (queue, bytes)
+    }
+
+    const MIXED: &[usize] = &[1, 20, LARGE, 5, LARGE + 7, LARGE - 1, 3, 2 * LARGE, 1];
+
+    #[test]
+    fn small_pieces_become_one() {
+        let (mut queue, bytes) = queue(&[10, 20, 30]);
+        assert_eq!(queue.len(), 60);
+        assert_eq!(queue.chunk(), bytes);
+        assert_eq!(queue.copy_to_bytes(60), bytes);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn moved_at_every_length() {
+        let total: usize = MIXED.iter().sum();
+        for step in [1, 7, 1000, LARGE - 1, LARGE, LARGE + 1, 10_000, total] {
+            let (mut from, bytes) = queue(MIXED);
+            let mut to = Chunks::default();
+            while !from.is_empty() {
+                let length = step.min(from.len());
+                from.move_to(&mut to, length);
+            }
+            assert_eq!(to.len(), total);
+            assert_eq!(to.copy_to_bytes(total), bytes, "{step}");
+        }
+    }
+
+    #[test]
+    fn appended_behind_what_is_there() {
+        let (mut from, bytes) = queue(MIXED);
+        let mut to = Chunks::default();
+        to.push_slice(b"front");
+        from.append_to(&mut to);
+        assert!(from.is_empty());
+        assert_eq!(to.copy_to_bytes(5), b"front"[..]);
+        assert_eq!(to.copy_to_bytes(to.len()), bytes);
+    }
+
+    #[test]
+    fn gathered_and_advanced() {
+        let (mut queue, bytes) = queue(MIXED);
+        let mut taken = Vec::new();
+        while queue.has_remaining() {
+            let mut slices = [IoSlice::new(&[]); 4];
+            let used = queue.chunks_vectored(&mut slices);
+            let gathered: Vec<u8> = slices[..used].iter().flat_map(|slice| slice.iter().copied()).collect();
+            let length = gathered.len().min(3000);
+            taken.extend_from_slice(&gathered[..length]);
+            queue.advance(length);
+        }
+        assert_eq!(taken, bytes);
+    }
+
+    #[test]
+    fn an_empty_queue_keeps_little() {
+        let (mut from, _) = queue(MIXED);
+        let mut to = Chunks::default();
+        from.move_to(&mut to, from.len());
+        assert!(from.tail.capacity() <= KEPT && from.chunks.capacity() == 0);
+    }
+}

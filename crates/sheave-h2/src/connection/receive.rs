@@ -1,0 +1,306 @@
+use std::time::Instant;
+
+use bytes::{Buf, BytesMut};
+
+use super::Connection;
+use crate::error::{Error, Violation};
+use crate::error_code::ErrorCode;
+use crate::event::Event;
+use crate::frame::{self, Data, Head, Kind, PriorityUpdate, RstStream, WindowUpdate};
+use crate::priority::Priority;
+use crate::stream::{self, Closed, Expects, Received, State};
+use crate::stream_id::StreamId;
+use crate::streams::StreamKey;
+
+/// How many frames may wait to acknowledge something before the peer reads.
+const MAX_ACKS: u32 = 1000;
+/// How much may wait of all that goes first, in bytes.
+const MAX_CONTROL: usize = 256 << 10;
+/// How many priorities of streams to come are kept.
+const MAX_ANNOUNCED: usize = 16;
+
+impl Connection {
+    /// Takes frames from the front of `input` until there is something to tell. `None`: it needs more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Protocol`] if the peer breaks the protocol in a way that ends the connection. It is final.
+    pub fn recv(&mut self, input: &mut BytesMut, now: Instant) -> Result<Option<Event>, Error> {
+        if let Some(error) = self.error() {
+            return Err(error.clone());
+        }
+        self.recv_events(input, now).map_err(|violation| self.connection_error(violation))
+    }
+
+    fn recv_events(&mut self, input: &mut BytesMut, now: Instant) -> Result<Option<Event>, Violation> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Some(event));
+            }
+            if !self.recv_preface(input)? {
+                return Ok(None);
+            }
+            let Some(head) = self.next_frame(input)? else { return Ok(None) };
+            self.pings.heard(now);
+            let received = match head.kind {
+                Kind::DATA => {
+                    let payload = input.split_to(Head::LENGTH + head.length as usize);
+                    self.receive_data(head, payload, now)
+                }
+                _ => {
+                    let whole = Head::LENGTH + head.length as usize;
+                    let received = self.receive_frame(head, &input[Head::LENGTH..whole], now);
+                    input.advance(whole);
+                    received
+                }
+            };
+            let received = match received {
+                Err(violation) if !violation.ends_connection() => self.stream_error(violation, now)?,
+                received => received?,
+            };
+            if self.control.len() > MAX_CONTROL {
+                let why = "too much to answer without being read";
+                return Err(Violation::connection(ErrorCode::ENHANCE_YOUR_CALM, why));
+            }
+            if received.is_some() {
+                return Ok(received);
+            }
+        }
+    }
+
+    /// RFC 9113 §3.4. False if it is not whole.
+    fn recv_preface(&mut self, input: &mut BytesMut) -> Result<bool, Violation> {
+        let length = self.preface.len().min(input.len());
+        if input[..length] != self.preface[..length] {
+            return Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, "not the preface of HTTP/2"));
+        }
+        self.preface = &self.preface[length..];
+        input.advance(length);
+        Ok(self.preface.is_empty())
+    }
+
+    /// The head of the next frame, if that is whole and in order.
+    fn next_frame(&self, input: &BytesMut) -> Result<Option<Head>, Violation> {
+        let Some(head) = Head::read(input) else { return Ok(None) };
+        // RFC 9113 §4.2
+        if head.length > self.local.acknowledged().max_frame_size {
+            return Err(Violation::connection(ErrorCode::FRAME_SIZE_ERROR, "a frame above MAX_FRAME_SIZE"));
+        }
+        // RFC 9113 §3.4
+        if !self.local.has_heard() && (head.kind != Kind::SETTINGS || head.has(frame::flag::ACK)) {
+            return Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, "SETTINGS do not come first"));
+        }
+        self.expects_block(head)?;
+        Ok((input.len() >= Head::LENGTH + head.length as usize).then_some(head))
+    }
+
+    fn receive_frame(
+        &mut self,
+        head: Head,
+        payload: &[u8],
+        now: Instant,
+    ) -> Result<Option<Event>, Violation> {
+        match frame::Frame::read(head, payload)? {
+            frame::Frame::Headers(frame) => return self.receive_headers(frame, now),
+            frame::Frame::PushPromise(frame) => return self.receive_promise(frame, now),
+            frame::Frame::Continuation(frame) => return self.receive_continuation(frame, now),
+            frame::Frame::Settings(frame) => return self.receive_settings(frame, now),
+            frame::Frame::GoAway(frame) => return self.receive_goaway(frame),
+            frame::Frame::RstStream(frame) => return self.receive_reset(frame, now),
+            frame::Frame::Ping(frame) if frame.ack => return self.receive_pong(frame.payload, now),
+            frame::Frame::Ping(frame) => {
+                frame::Ping { ack: true, payload: frame.payload }.write(&mut self.control);
+                self.count_ack()?;
+            }
+            frame::Frame::WindowUpdate(frame) => self.receive_window_update(frame, now)?,
+            frame::Frame::PriorityUpdate(frame) => self.receive_priority_update(frame, now)?,
+            // RFC 9113 §5.3.2, §5.5: without effect.
+            frame::Frame::Priority(_) | frame::Frame::Unknown(_) => self.glitch(now)?,
+            // It was taken before.
+            frame::Frame::Data(_) => {}
+        }
+        Ok(None)
+    }
+
+    /// Something was acknowledged, which waits to be sent.
+    pub(super) fn count_ack(&mut self) -> Result<(), Violation> {
+        self.acks += 1;
+        match self.acks <= MAX_ACKS {
+            true => Ok(()),
+            false => Err(Violation::connection(ErrorCode::ENHANCE_YOUR_CALM, "too many PINGs or SETTINGS")),
+        }
+    }
+
+    fn receive_data(
+        &mut self,
+        head: Head,
+        mut frame: BytesMut,
+        now: Instant,
+    ) -> Result<Option<Event>, Violation> {
+        let Data { end_stream, data, .. } = Data::read(head, &frame[Head::LENGTH..])?;
+        let length = data.len();
+        // RFC 9113 §6.9.1: the padding counts, whether or not the stream can take it.
+        let whole = head.length as usize;
+        if !self.budget.arrived(whole) {
+            let why = "more DATA than the connection's window allows";
+            return Err(Violation::connection(ErrorCode::FLOW_CONTROL_ERROR, why));
+        }
+        match self.take_data(head.stream, whole, length, end_stream) {
+            Ok(Some(stream)) => {
+                if length == 0 && !end_stream {
+                    self.glitch(now)?;
+                }
+                self.release(stream, whole - length, now);
+                if self.streams.get(stream).is_some_and(|stream| stream.state.is_closed()) {
+                    self.close(stream, Closed::Ended);
+                }
+                if length == 0 && !end_stream {
+                    return Ok(None);
+                }
+                let padding = whole - length;
+                let padded = usize::from(head.has(frame::flag::PADDED));
+                frame.advance(Head::LENGTH + padded);
+                frame.truncate(frame.len() - (padding - padded));
+                Ok(Some(Event::Data { stream, data: frame, end_stream }))
+            }
+            refused => {
+                self.budget.released(whole);
+                if refused.is_ok() {
+                    self.glitch(now)?;
+                }
+                refused.map(|_| None)
+            }
+        }
+    }
+
+    /// The stream that DATA is for. `None` if it means nothing any more.
+    fn take_data(
+        &mut self,
+        id: StreamId,
+        whole: usize,
+        length: usize,
+        end_stream: bool,
+    ) -> Result<Option<StreamKey>, Violation> {
+        let Some(key) = self.receive_on(id, stream::Frame::Data { end_stream })? else { return Ok(None) };
+        let Some(stream) = self.streams.get_mut(key) else { return Ok(None) };
+        let error = |code, why| Err(Violation::stream(id, code, why));
+        let receiving = &mut stream.receiving;
+        // RFC 9113 §6.9.1
+        if !receiving.window.take(whole) {
+            return error(ErrorCode::FLOW_CONTROL_ERROR, "more DATA than the stream's window allows");
+        }
+        match receiving.expects {
+            Expects::Content => {}
+            // RFC 9113 §8.1
+            Expects::Head | Expects::HeadWithoutContent => {
+                return error(ErrorCode::PROTOCOL_ERROR, "DATA before HEADERS");
+            }
+            Expects::NoContent if length == 0 => {}
+            Expects::NoContent => return error(ErrorCode::PROTOCOL_ERROR, "content where there is none"),
+        }
+        if let Some(left) = &mut receiving.content_left {
+            // RFC 9113 §8.1.1
+            match left.checked_sub(length as u64) {
+                Some(0) => *left = 0,
+                Some(_) if end_stream => return error(ErrorCode::PROTOCOL_ERROR, "less than content-length"),
+                Some(rest) => *left = rest,
+                None => return error(ErrorCode::PROTOCOL_ERROR, "more than content-length"),
+            }
+        }
+        Ok(Some(key))
+    }
+
+    /// A frame comes for a stream: to the state that it has then. `None` if the frame means nothing any more.
+    pub(super) fn receive_on(
+        &mut self,
+        id: StreamId,
+        frame: stream::Frame,
+    ) -> Result<Option<StreamKey>, Violation> {
+        let key = self.streams.key(id);
+        let state = match key.and_then(|key| self.streams.get(key)) {
+            Some(stream) => stream.state,
+            None if self.is_idle(id) => State::Idle,
+            // Long ago: as if it were reset, so that a peer that is late does not end the connection.
+            None => State::Closed(self.streams.closed(id).unwrap_or(Closed::ResetThere)),
+        };
+        match state.receive(frame) {
+            Received::To(to) => {
+                if let Some(stream) = key.and_then(|key| self.streams.get_mut(key)) {
+                    stream.state = to;
+                }
+                Ok(key)
+            }
+            Received::Ignored => Ok(None),
+            Received::StreamError(code) => {
+                Err(Violation::stream(id, code, "a frame that the stream's state excludes"))
+            }
+            Received::ConnectionError(code) => {
+                Err(Violation::connection(code, "a frame that the stream's state excludes"))
+            }
+        }
+    }
+
+    fn receive_reset(&mut self, frame: RstStream, now: Instant) -> Result<Option<Event>, Violation> {
+        let Some(stream) = self.receive_on(frame.stream, stream::Frame::Reset)? else {
+            self.glitch(now)?;
+            return Ok(None);
+        };
+        if self.is_remote(frame.stream) {
+            // A server bears only so many requests that are taken back (CVE-2023-44487).
+            self.count_reset(now)?;
+        }
+        self.close(stream, Closed::ResetThere);
+        let error = match frame.code {
+            // RFC 9113 §8.7
+            ErrorCode::REFUSED_STREAM => Error::Unprocessed,
+            code => Error::Reset(code),
+        };
+        Ok(Some(Event::Reset { stream, error }))
+    }
+
+    fn receive_window_update(&mut self, frame: WindowUpdate, now: Instant) -> Result<(), Violation> {
+        // RFC 9113 §6.9.1
+        let overflow = "a window above 2^31 - 1";
+        if frame.stream.is_connection() {
+            return self
+                .send_window
+                .grow(frame.increment)
+                .map_err(|_| Violation::connection(ErrorCode::FLOW_CONTROL_ERROR, overflow));
+        }
+        let Some(key) = self.receive_on(frame.stream, stream::Frame::WindowUpdate)? else {
+            return self.glitch(now);
+        };
+        if let Some(stream) = self.streams.get_mut(key) {
+            let window = &mut stream.sending.window;
+            window
+                .grow(frame.increment)
+                .map_err(|_| Violation::stream(frame.stream, ErrorCode::FLOW_CONTROL_ERROR, overflow))?;
+        }
+        self.scheduler.ready(key, &mut self.streams);
+        Ok(())
+    }
+
+    fn receive_priority_update(&mut self, frame: PriorityUpdate<'_>, now: Instant) -> Result<(), Violation> {
+        self.glitch(now)?;
+        let id = frame.prioritized;
+        // RFC 9218 §7.1
+        if !self.is_server() {
+            return Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, "PRIORITY_UPDATE from a server"));
+        }
+        if id.is_server_initiated() && self.is_idle(id) {
+            return Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, "PRIORITY_UPDATE for an idle push"));
+        }
+        let priority = Priority::read(frame.value);
+        if let Some(key) = self.streams.key(id) {
+            self.scheduler.reprioritize(key, priority, &mut self.streams);
+        } else if self.is_idle(id) {
+            // It may come before the request.
+            self.announced.retain(|(announced, _)| *announced != id);
+            if self.announced.len() == MAX_ANNOUNCED {
+                self.announced.remove(0);
+            }
+            self.announced.push((id, priority));
+        }
+        Ok(())
+    }
+}

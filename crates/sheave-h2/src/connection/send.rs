@@ -1,0 +1,242 @@
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, request, response};
+
+use super::Connection;
+use crate::chunks::Chunks;
+use crate::error::{Error, Usage};
+use crate::error_code::ErrorCode;
+use crate::frame::{RstStream, Setting};
+use crate::message::{self, Protocol};
+use crate::stream::{Closed, Ending, Expects, Frame, Section, State, Stream};
+use crate::streams::StreamKey;
+
+/// What is sent. What has to do with a stream that is closed fails with [`Error::Closed`] and does nothing.
+impl Connection {
+    /// Whether [`open`](Self::open) would be let have one more stream by the peer (RFC 9113 §5.1.2).
+    pub fn can_open(&self) -> bool {
+        self.takes_streams() && self.open[0] < self.remote.max_concurrent_streams
+    }
+
+    /// A client: makes a request. With `end_stream` it has neither content nor trailers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] if the connection takes no new streams; [`Error::Usage`] if it is not one that can be made in
+    /// HTTP/2, or to this server. That there may be [no more streams](Self::can_open) now is not an error: ask first.
+    pub fn open(&mut self, request: request::Parts, end_stream: bool) -> Result<StreamKey, Error> {
+        if !self.takes_streams() {
+            return Err(Error::Closed);
+        }
+        message::check_request(&request)?;
+        // RFC 8441 §3
+        if request.extensions.get::<Protocol>().is_some() && !self.remote.enable_connect_protocol {
+            return Err(Usage::NoConnectProtocol.into());
+        }
+        self.check_size(message::request_fields(&request))?;
+        let Some(id) = self.next else { return Err(Error::Closed) };
+        self.next = id.next();
+        let mut stream = self.new_stream(id);
+        stream.is_tunnel = request.method == Method::CONNECT;
+        stream.is_counted = true;
+        if request.method == Method::HEAD {
+            stream.receiving.expects = Expects::HeadWithoutContent;
+        }
+        stream.sending.ending = end_stream.then_some(Ending::EndStream);
+        stream.sending.sections.push_back(Section::Request(Box::new(request)));
+        self.open[0] += 1;
+        let key = self.streams.insert(stream);
+        self.heads.push_back(key);
+        Ok(key)
+    }
+
+    /// A server: answers a request, with an interim response (1xx) any number of times and then with the response. With
+    /// `end_stream` that has neither content nor trailers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if it is not one that can be said in HTTP/2, or was said before.
+    pub fn respond(
+        &mut self,
+        key: StreamKey,
+        response: response::Parts,
+        end_stream: bool,
+    ) -> Result<(), Error> {
+        message::check_response(&response)?;
+        let is_informational = response.status.is_informational();
+        if end_stream && is_informational {
+            return Err(Usage::Malformed("an interim response that ends the stream").into());
+        }
+        self.check_size(message::response_fields(&response))?;
+        if !self.is_server() {
+            return Err(Usage::NotSending.into());
+        }
+        let stream = self.streams.get_mut(key).ok_or(Error::Closed)?;
+        if stream.sending.is_answered {
+            return Err(Usage::NotSending.into());
+        }
+        stream.sending.is_answered = !is_informational;
+        stream.sending.ending = end_stream.then_some(Ending::EndStream);
+        if stream.is_tunnel && !response.status.is_success() && !is_informational {
+            stream.is_tunnel = false;
+        }
+        stream.sending.sections.push_back(Section::Response(Box::new(response)));
+        self.heads.push_back(key);
+        Ok(())
+    }
+
+    /// A server: promises the response to a request that the client would make next (RFC 9113 §8.4), which is then sent
+    /// with [`respond`](Self::respond) on the new stream.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if the client takes no pushes, or not of this request; [`Error::Closed`] also if the connection
+    /// takes no new streams.
+    pub fn promise(&mut self, key: StreamKey, request: request::Parts) -> Result<StreamKey, Error> {
+        if !self.is_server() || !self.remote.enable_push {
+            return Err(Usage::NoPush.into());
+        }
+        message::check_request(&request)?;
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return Err(Usage::Malformed("a push of something unsafe").into());
+        }
+        self.check_size(message::request_fields(&request))?;
+        if self.ends.received.is_some() || self.open[0] >= self.remote.max_concurrent_streams {
+            return Err(Error::Closed);
+        }
+        let Some(id) = self.next else { return Err(Error::Closed) };
+        let parent = self.streams.get_mut(key).ok_or(Error::Closed)?;
+        if !parent.id.is_client_initiated() || parent.sending.ending.is_some() {
+            return Err(Usage::NotSending.into());
+        }
+        parent.sending.sections.push_back(Section::Promise(id, Box::new(request)));
+        self.heads.push_back(key);
+        self.next = id.next();
+        let mut stream = self.new_stream(id);
+        stream.state = State::ReservedLocal;
+        stream.is_counted = true;
+        self.open[0] += 1;
+        Ok(self.streams.insert(stream))
+    }
+
+    /// Sends content. It is queued without a limit: [`progress`](Self::progress) tells what has left.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if the content has ended, or a response has not begun.
+    pub fn send(&mut self, key: StreamKey, content: Bytes) -> Result<(), Error> {
+        self.sending(key)?.sending.queue.push(content);
+        self.scheduler.ready(key, &mut self.streams);
+        Ok(())
+    }
+
+    /// Sends all of these, and empties them.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_chunks(&mut self, key: StreamKey, content: &mut Chunks) -> Result<(), Error> {
+        content.append_to(&mut self.sending(key)?.sending.queue);
+        self.scheduler.ready(key, &mut self.streams);
+        Ok(())
+    }
+
+    /// Ends the content.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn finish(&mut self, key: StreamKey) -> Result<(), Error> {
+        self.end(key, Ending::EndStream)
+    }
+
+    /// Ends the content with trailers.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), and if they cannot be said in HTTP/2.
+    pub fn send_trailers(&mut self, key: StreamKey, trailers: HeaderMap) -> Result<(), Error> {
+        message::check_trailers(&trailers)?;
+        self.check_size(message::trailer_fields(&trailers))?;
+        if self.sending(key)?.is_tunnel {
+            // RFC 9113 §8.5
+            return Err(Usage::Malformed("trailers on a CONNECT").into());
+        }
+        self.end(key, Ending::Trailers(Box::new(trailers)))
+    }
+
+    fn end(&mut self, key: StreamKey, ending: Ending) -> Result<(), Error> {
+        let sending = &mut self.sending(key)?.sending;
+        sending.ending = Some(ending);
+        if sending.queue.is_empty() && sending.sections.is_empty() {
+            self.heads.push_back(key);
+        }
+        Ok(())
+    }
+
+    /// Ends a stream at once (RFC 9113 §6.4): what is queued is not sent, and what comes is ignored.
+    pub fn reset(&mut self, key: StreamKey, code: ErrorCode) {
+        let Some(stream) = self.streams.get(key) else { return };
+        // What the peer has never heard of ends without a word.
+        if stream.state.send(Frame::Reset).is_some() {
+            RstStream { stream: key.id(), code }.write(&mut self.control);
+        }
+        self.close(key, Closed::ResetHere);
+    }
+
+    /// What the peer goes on to send is not wanted: a stream whose own half has ended, or once that has, is reset with
+    /// this code (RFC 9113 §8.1: a server that has answered uses [`ErrorCode::NO_ERROR`]).
+    pub fn stop(&mut self, key: StreamKey, code: ErrorCode) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        stream.sending.then_reset = Some(code);
+        if stream.state == State::HalfClosedLocal {
+            self.reset(key, code);
+        }
+    }
+
+    /// So many bytes of content of the stream were read, or will never be: the peer may send as many more. Also of a
+    /// stream that is closed.
+    pub fn release(&mut self, key: StreamKey, length: usize, now: Instant) {
+        self.budget.released(length);
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        if stream.receiving.release(length) && stream.state.is_receiving() && !stream.receiving.is_listed {
+            stream.receiving.is_listed = true;
+            self.credits.push(key);
+            if let Some(payload) = self.pings.measure(now) {
+                crate::frame::Ping { ack: false, payload }.write(&mut self.control);
+            }
+        }
+    }
+
+    /// A stream that content can be sent on.
+    fn sending(&mut self, key: StreamKey) -> Result<&mut Stream, Error> {
+        let is_server = self.is_server();
+        let stream = self.streams.get_mut(key).ok_or(Error::Closed)?;
+        let sending = &stream.sending;
+        match sending.ending.is_none() && !sending.has_ended && (!is_server || sending.is_answered) {
+            true => Ok(stream),
+            false => Err(Usage::NotSending.into()),
+        }
+    }
+
+    /// RFC 9113 §10.5.1: what is larger than the peer takes is not worth sending.
+    fn check_size<'a>(&self, fields: impl Iterator<Item = sheave_hpack::Field<'a>>) -> Result<(), Usage> {
+        let most = self.remote.max_header_list_size as usize;
+        if most == u32::MAX as usize {
+            return Ok(());
+        }
+        let size: usize = fields.map(|field| field.size()).sum();
+        if size <= most { Ok(()) } else { Err(Usage::HeaderListTooLarge) }
+    }
+
+    /// What the peer is told first (RFC 9113 §3.4).
+    pub(super) fn begin(&mut self) {
+        if !self.is_server() {
+            self.control.extend_from_slice(super::PREFACE);
+        }
+        let settings = *self.local.told();
+        let changes: Vec<Setting> = settings.changes(self.local.acknowledged()).collect();
+        crate::frame::Settings::write(&changes, &mut self.control);
+    }
+}

@@ -1,0 +1,98 @@
+//! What a connection tells.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http::{HeaderMap, Request, Response};
+
+use crate::error::{Error, GoAwayReason};
+use crate::stream_id::StreamId;
+use crate::streams::StreamKey;
+
+/// Something that the peer did.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// It said what it lets us do: at first, and whenever that changes.
+    Settings,
+    /// A client wants something. CONNECT with a [`Protocol`](crate::Protocol) among the extensions is an extended one
+    /// (RFC 8441 §4).
+    Request {
+        /// Its stream.
+        stream: StreamKey,
+        /// What it wants.
+        request: Request<()>,
+        /// There is no content, nor are there trailers.
+        end_stream: bool,
+    },
+    /// An interim response: more follow.
+    Informational {
+        /// The request's stream.
+        stream: StreamKey,
+        /// Of a status below 200.
+        response: Response<()>,
+    },
+    /// The response to a request.
+    Response {
+        /// The request's stream.
+        stream: StreamKey,
+        /// Of a status from 200 on.
+        response: Response<()>,
+        /// There is no content, nor are there trailers.
+        end_stream: bool,
+    },
+    /// Content. All of it has to be [released](crate::Connection::release) some time.
+    Data {
+        /// The stream.
+        stream: StreamKey,
+        /// The next bytes.
+        data: BytesMut,
+        /// Nothing follows.
+        end_stream: bool,
+    },
+    /// The end of the content, with these fields.
+    Trailers {
+        /// The stream.
+        stream: StreamKey,
+        /// The fields.
+        trailers: HeaderMap,
+    },
+    /// The server will answer a request that was not made (RFC 9113 §8.4).
+    Promise {
+        /// The stream of the request that was made.
+        stream: StreamKey,
+        /// The stream of the response to come.
+        promised: StreamKey,
+        /// What it is a response to.
+        request: Request<()>,
+    },
+    /// A stream has ended before its time. Nothing more comes on it, and nothing can be sent.
+    Reset {
+        /// The stream.
+        stream: StreamKey,
+        /// Why.
+        error: Error,
+    },
+    /// A PING was answered.
+    Pong {
+        /// How long it took.
+        round_trip: Duration,
+    },
+    /// The peer takes no new streams; those it has not done anything with end with [`Error::Unprocessed`].
+    GoAway {
+        /// The highest of our streams that it has done, or may do, anything with.
+        last_stream: StreamId,
+        /// Why.
+        reason: GoAwayReason,
+    },
+}
+
+/// What has become of what was to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// So many bytes of content are on their way.
+    Sent(StreamKey, usize),
+    /// The stream is closed: its key means nothing any more.
+    Closed(StreamKey),
+}

@@ -1,0 +1,76 @@
+use bytes::{BufMut, BytesMut};
+
+use super::{Dependency, FRAME_SIZE_ERROR, Head, Kind, PROTOCOL_ERROR, flag, unpad};
+use crate::error::Violation;
+use crate::stream_id::StreamId;
+
+/// Opens a stream, answers on it, or ends it with trailers (RFC 9113 §6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Headers<'a> {
+    /// The stream.
+    pub stream: StreamId,
+    /// Nothing more comes on the stream.
+    pub end_stream: bool,
+    /// No CONTINUATION follows.
+    pub end_headers: bool,
+    /// Deprecated, and ignored (RFC 9113 §5.3.2).
+    pub dependency: Option<Dependency>,
+    /// The field block, or the beginning of it.
+    pub fragment: &'a [u8],
+    /// How much padding there is. `None` for none, and no length of it either.
+    pub padding: Option<u8>,
+}
+
+impl<'a> Headers<'a> {
+    /// Reads the frame from its head and its payload.
+    ///
+    /// # Errors
+    ///
+    /// For the connection as a whole, and for padding that does not fit: PROTOCOL_ERROR. Too short for what it must
+    /// hold: FRAME_SIZE_ERROR.
+    pub fn read(head: Head, payload: &'a [u8]) -> Result<Self, Violation> {
+        // RFC 9113 §6.2
+        if head.stream.is_connection() {
+            return Err(Violation::connection(PROTOCOL_ERROR, "HEADERS on stream 0"));
+        }
+        let (mut fragment, padding) = unpad(head, payload)?;
+        let mut dependency = None;
+        if head.has(flag::PRIORITY) {
+            let Some((fields, rest)) = fragment.split_first_chunk() else {
+                return Err(Violation::connection(FRAME_SIZE_ERROR, "no room for a priority in HEADERS"));
+            };
+            dependency = Some(Dependency::read(*fields));
+            fragment = rest;
+        }
+        Ok(Self {
+            stream: head.stream,
+            end_stream: head.has(flag::END_STREAM),
+            end_headers: head.has(flag::END_HEADERS),
+            dependency,
+            fragment,
+            padding,
+        })
+    }
+
+    /// Writes it.
+    pub fn write(self, out: &mut BytesMut) {
+        let padding = self.padding.map_or(0, |padding| 1 + usize::from(padding));
+        let dependency = self.dependency.map_or(0, |_| Dependency::LENGTH);
+        let mut flags = if self.end_stream { flag::END_STREAM } else { 0 };
+        for (set, flag) in [
+            (self.end_headers, flag::END_HEADERS),
+            (self.padding.is_some(), flag::PADDED),
+            (self.dependency.is_some(), flag::PRIORITY),
+        ] {
+            flags |= if set { flag } else { 0 };
+        }
+        let length = (self.fragment.len() + padding + dependency) as u32;
+        Head { length, kind: Kind::HEADERS, flags, stream: self.stream }.write(out);
+        out.extend(self.padding);
+        if let Some(dependency) = self.dependency {
+            dependency.write(out);
+        }
+        out.put_slice(self.fragment);
+        out.put_bytes(0, usize::from(self.padding.unwrap_or(0)));
+    }
+}

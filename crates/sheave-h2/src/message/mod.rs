@@ -1,0 +1,44 @@
+//! HTTP messages as field sections (RFC 9113 §8).
+
+mod read;
+mod write;
+
+pub(crate) use self::read::{Malformed, content_length, read_request, read_response, read_trailers};
+pub(crate) use self::write::{
+    check_request, check_response, check_trailers, request_fields, response_fields, trailer_fields,
+};
+
+use std::fmt;
+
+/// What an extended CONNECT is for: its `:protocol` (RFC 8441 §4). It is among a request's
+/// [extensions](http::Request::extensions), of one that was received as well as of one to be sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Protocol(Box<str>);
+
+impl Protocol {
+    /// Of RFC 6455 over HTTP/2.
+    pub fn websocket() -> Self {
+        Self::new("websocket")
+    }
+
+    /// The protocol of this name, as in the registry of upgrade tokens.
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whether a field speaks of one connection of HTTP/1.1 (RFC 9113 §8.2.2): it has no place in HTTP/2.
+fn is_connection_specific(name: &str) -> bool {
+    matches!(name, "connection" | "proxy-connection" | "keep-alive" | "transfer-encoding" | "upgrade")
+}

@@ -1,0 +1,169 @@
+use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TE};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use sheave_hpack::FieldList;
+
+use bytes::Bytes;
+
+use super::{Protocol, is_connection_specific};
+
+/// Why a message is malformed, which ends its stream (RFC 9113 §8.1.1).
+pub(crate) type Malformed = &'static str;
+
+/// The pseudo-header fields of a section, each at most once (RFC 9113 §8.3).
+#[derive(Default)]
+struct Pseudo {
+    method: Option<Bytes>,
+    scheme: Option<Bytes>,
+    authority: Option<Bytes>,
+    path: Option<Bytes>,
+    protocol: Option<Bytes>,
+    status: Option<Bytes>,
+}
+
+/// A request (RFC 9113 §8.3.1).
+pub(crate) fn read_request(fields: &FieldList) -> Result<Request<()>, Malformed> {
+    let (pseudo, headers) = read(fields)?;
+    if pseudo.status.is_some() {
+        return Err(":status in a request");
+    }
+    let method = Method::from_bytes(&pseudo.method.ok_or("no :method")?).map_err(|_| ":method is not one")?;
+    let is_connect = method == Method::CONNECT;
+    if pseudo.protocol.is_some() && !is_connect {
+        // RFC 8441 §4
+        return Err(":protocol without CONNECT");
+    }
+    let authority = pseudo.authority.map(Authority::from_maybe_shared).transpose();
+    let authority = authority.map_err(|_| ":authority is not one")?;
+    let mut parts = http::uri::Parts::default();
+    if is_connect && pseudo.protocol.is_none() {
+        // RFC 9113 §8.5
+        if pseudo.scheme.is_some() || pseudo.path.is_some() {
+            return Err(":scheme or :path with CONNECT");
+        }
+        parts.authority = Some(authority.ok_or("CONNECT without :authority")?);
+    } else {
+        let scheme = pseudo.scheme.ok_or("no :scheme")?;
+        let scheme = Scheme::try_from(&scheme[..]).map_err(|_| ":scheme is not one")?;
+        let path = pseudo.path.ok_or("no :path")?;
+        // RFC 9113 §8.3.1: never empty; `*` is for OPTIONS alone.
+        let asterisk = &path[..] == b"*" && method == Method::OPTIONS;
+        if !path.starts_with(b"/") && !asterisk {
+            return Err(":path does not begin with a slash");
+        }
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(path).map_err(|_| ":path is not one")?);
+        parts.authority = match (authority, headers.get(HOST)) {
+            (Some(authority), Some(host))
+                if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+            {
+                return Err("host is not :authority");
+            }
+            (None, Some(host)) => Some(Authority::try_from(host.as_bytes()).map_err(|_| "host is not one")?),
+            (authority, _) => authority,
+        };
+        if let Some(authority) = &parts.authority {
+            // RFC 9113 §8.3.1
+            if authority.as_str().contains('@') {
+                return Err(":authority with userinfo");
+            }
+            parts.scheme = Some(scheme);
+        }
+    }
+    let uri = Uri::from_parts(parts).map_err(|_| "the pseudo-header fields make no URI")?;
+    let mut request = Request::new(());
+    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
+    *request.version_mut() = Version::HTTP_2;
+    if let Some(protocol) = pseudo.protocol {
+        let protocol = std::str::from_utf8(&protocol).map_err(|_| ":protocol is not text")?;
+        request.extensions_mut().insert(Protocol::new(protocol));
+    }
+    Ok(request)
+}
+
+/// A response (RFC 9113 §8.3.2).
+pub(crate) fn read_response(fields: &FieldList) -> Result<Response<()>, Malformed> {
+    let (pseudo, headers) = read(fields)?;
+    let Pseudo { method: None, scheme: None, authority: None, path: None, protocol: None, status } = pseudo
+    else {
+        return Err("a pseudo-header field of requests in a response");
+    };
+    let status = StatusCode::from_bytes(&status.ok_or("no :status")?).map_err(|_| ":status is not one")?;
+    // RFC 9113 §8.6
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err("101 in HTTP/2");
+    }
+    let mut response = Response::new(());
+    (*response.status_mut(), *response.headers_mut()) = (status, headers);
+    *response.version_mut() = Version::HTTP_2;
+    Ok(response)
+}
+
+/// Trailers (RFC 9113 §8.1).
+pub(crate) fn read_trailers(fields: &FieldList) -> Result<HeaderMap, Malformed> {
+    if fields.iter().any(|field| field.name.starts_with(b":")) {
+        // RFC 9113 §8.3
+        return Err("a pseudo-header field in trailers");
+    }
+    Ok(read(fields)?.1)
+}
+
+/// What `content-length` says. `None` if it is not there.
+pub(crate) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Malformed> {
+    let mut length = None;
+    for value in headers.get_all(CONTENT_LENGTH) {
+        let digits = value.as_bytes();
+        let text = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit));
+        let value = text.and_then(|text| text.parse().ok()).ok_or("content-length is not a number")?;
+        // RFC 9110 §8.6
+        if length.replace(value).is_some_and(|other| other != value) {
+            return Err("several values of content-length");
+        }
+    }
+    Ok(length)
+}
+
+/// Than a [`HeaderMap`] takes, which only a very large limit allows.
+const TOO_MANY: Malformed = "too many fields";
+
+fn read(fields: &FieldList) -> Result<(Pseudo, HeaderMap), Malformed> {
+    let mut pseudo = Pseudo::default();
+    let mut headers = HeaderMap::try_with_capacity(fields.len()).map_err(|_| TOO_MANY)?;
+    for (field, value) in fields.iter_shared() {
+        // RFC 9113 §8.2.1
+        if matches!(value[..], [b' ' | b'\t', ..] | [.., b' ' | b'\t']) {
+            return Err("a value that begins or ends with white space");
+        }
+        if field.name.starts_with(b":") {
+            // RFC 9113 §8.3
+            if !headers.is_empty() {
+                return Err("a pseudo-header field behind others");
+            }
+            let known = match field.name {
+                b":method" => &mut pseudo.method,
+                b":scheme" => &mut pseudo.scheme,
+                b":authority" => &mut pseudo.authority,
+                b":path" => &mut pseudo.path,
+                b":protocol" => &mut pseudo.protocol,
+                b":status" => &mut pseudo.status,
+                _ => return Err("an unknown pseudo-header field"),
+            };
+            if known.replace(value).is_some() {
+                return Err("a pseudo-header field twice");
+            }
+            continue;
+        }
+        // RFC 9113 §8.2: in lower case; §8.2.1: a token.
+        let name = HeaderName::from_lowercase(field.name).map_err(|_| "a name that must not be")?;
+        let mut value = HeaderValue::from_maybe_shared(value).map_err(|_| "a value that must not be")?;
+        value.set_sensitive(field.sensitive);
+        // RFC 9113 §8.2.2
+        if is_connection_specific(name.as_str()) {
+            return Err("a connection-specific field");
+        }
+        if name == TE && !value.as_bytes().eq_ignore_ascii_case(b"trailers") {
+            return Err("te other than trailers");
+        }
+        headers.try_append(name, value).map_err(|_| TOO_MANY)?;
+    }
+    Ok((pseudo, headers))
+}

@@ -1,0 +1,151 @@
+//! All streams of a connection.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::stream::{Closed, Stream};
+use crate::stream_id::StreamId;
+
+/// Which stream is meant. One that is closed is never mistaken for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StreamKey {
+    index: u32,
+    id: StreamId,
+}
+
+impl StreamKey {
+    /// The stream's number.
+    pub fn id(self) -> StreamId {
+        self.id
+    }
+
+    /// A number below the most streams that were ever open at once, which no other stream has until this one is
+    /// closed: for a table beside the connection's.
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+/// The streams that are not closed, and what is remembered of those that are.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    slots: Vec<Option<Stream>>,
+    free: Vec<u32>,
+    ids: HashMap<StreamId, u32, BuildHasherDefault<IdHasher>>,
+    closed: Remembered,
+}
+
+impl Streams {
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub(crate) fn insert(&mut self, stream: Stream) -> StreamKey {
+        let id = stream.id;
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.slots[index as usize] = Some(stream);
+                index
+            }
+            None => {
+                self.slots.push(Some(stream));
+                (self.slots.len() - 1) as u32
+            }
+        };
+        self.ids.insert(id, index);
+        StreamKey { index, id }
+    }
+
+    pub(crate) fn key(&self, id: StreamId) -> Option<StreamKey> {
+        self.ids.get(&id).map(|&index| StreamKey { index, id })
+    }
+
+    pub(crate) fn get(&self, key: StreamKey) -> Option<&Stream> {
+        self.slots.get(key.index())?.as_ref().filter(|stream| stream.id == key.id)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Stream> {
+        self.slots.get_mut(key.index())?.as_mut().filter(|stream| stream.id == key.id)
+    }
+
+    /// The stream is closed.
+    pub(crate) fn remove(&mut self, key: StreamKey, closed: Closed) -> Option<Stream> {
+        self.get(key)?;
+        let stream = self.slots[key.index()].take();
+        self.ids.remove(&key.id);
+        self.closed.push(key.id, closed);
+        if self.ids.is_empty() {
+            // A connection without streams holds nothing for them.
+            (self.slots, self.free, self.ids) = <_>::default();
+        } else {
+            self.free.push(key.index);
+        }
+        stream
+    }
+
+    /// A stream that is not here closed like this.
+    pub(crate) fn remember(&mut self, id: StreamId, closed: Closed) {
+        match self.closed.ring.iter_mut().find(|remembered| remembered.0 == id) {
+            Some(remembered) => remembered.1 = closed,
+            None => self.closed.push(id, closed),
+        }
+    }
+
+    /// How a stream closed, if that is not too long ago.
+    pub(crate) fn closed(&self, id: StreamId) -> Option<Closed> {
+        self.closed.get(id)
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = StreamKey> + '_ {
+        self.ids.iter().map(|(&id, &index)| StreamKey { index, id })
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
+        self.slots.iter_mut().flatten()
+    }
+}
+
+/// The last streams that closed.
+#[derive(Debug, Default)]
+struct Remembered {
+    ring: Vec<(StreamId, Closed)>,
+    next: usize,
+}
+
+impl Remembered {
+    /// Enough for a peer that does not know yet.
+    const MOST: usize = 256;
+
+    fn push(&mut self, id: StreamId, closed: Closed) {
+        if self.ring.len() < Self::MOST {
+            self.ring.push((id, closed));
+        } else {
+            self.ring[self.next] = (id, closed);
+            self.next = (self.next + 1) % Self::MOST;
+        }
+    }
+
+    fn get(&self, id: StreamId) -> Option<Closed> {
+        self.ring.iter().find(|remembered| remembered.0 == id).map(|remembered| remembered.1)
+    }
+}
+
+/// Stream ids come in order: multiplication is enough to spread them.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u32(byte.into());
+        }
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
