@@ -11,6 +11,8 @@ mod error_code;
 mod event;
 mod flow;
 pub mod frame;
+#[cfg(feature = "tokio")]
+pub mod io;
 mod message;
 mod priority;
 mod scheduler;

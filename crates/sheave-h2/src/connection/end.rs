@@ -51,6 +51,12 @@ impl Connection {
         self.fail(Error::Closed, code, "");
     }
 
+    /// The transport has failed: there is nobody to tell.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn fail_silently(&mut self, error: Error) {
+        self.ends.failed.get_or_insert(error);
+    }
+
     /// The transport has ended. An error if that cut something off.
     ///
     /// # Errors
@@ -129,15 +135,17 @@ impl Connection {
         Ok(())
     }
 
-    /// Asks for a sign of life; [`Event::Pong`] tells of it. Not more than 16 are on their way at once.
-    pub fn ping(&mut self, now: Instant) {
-        self.write_ping(Purpose::Asked, now);
+    /// Asks for a sign of life; [`Event::Pong`] tells of it. False if 16 are on their way already.
+    pub fn ping(&mut self, now: Instant) -> bool {
+        self.write_ping(Purpose::Asked, now)
     }
 
-    pub(super) fn write_ping(&mut self, purpose: Purpose, now: Instant) {
-        if let Some(payload) = self.pings.send(purpose, now) {
+    pub(super) fn write_ping(&mut self, purpose: Purpose, now: Instant) -> bool {
+        let payload = self.pings.send(purpose, now);
+        if let Some(payload) = payload {
             Ping { ack: false, payload }.write(&mut self.control);
         }
+        payload.is_some()
     }
 
     /// A PING was answered.

@@ -209,6 +209,11 @@ impl Connection {
         }
     }
 
+    /// So many bytes of content will never be read: the peer may send as many more, but not on their stream.
+    pub fn discard(&mut self, length: usize) {
+        self.budget.released(length);
+    }
+
     /// A stream that content can be sent on.
     fn sending(&mut self, key: StreamKey) -> Result<&mut Stream, Error> {
         let is_server = self.is_server();

@@ -30,6 +30,12 @@ impl Connection {
         &mut self.output
     }
 
+    /// What is to be written and was made ready.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn output(&mut self) -> &mut Chunks {
+        &mut self.output
+    }
+
     fn transmit_control(&mut self) {
         if !self.control.is_empty() {
             self.output.push_slice(&self.control);

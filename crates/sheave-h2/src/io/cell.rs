@@ -1,0 +1,504 @@
+//! What a stream's handles and its connection share.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Buf, BytesMut};
+use http::{HeaderMap, Request, Response, request, response};
+
+use super::shared::{Notice, Shared};
+use crate::chunks::Chunks;
+use crate::error::{Error, Usage};
+use crate::error_code::ErrorCode;
+use crate::message::Protocol;
+use crate::stream_id::StreamId;
+use crate::streams::StreamKey;
+
+/// A stream, as its handles see it. They put down here what they want, and the first to do so tells the connection, which
+/// puts down here what has come. Neither waits for the other.
+#[derive(Debug)]
+pub(super) struct Cell {
+    state: Mutex<State>,
+    pub(super) shared: Shared,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// `None` until the stream is opened.
+    key: Option<StreamKey>,
+    /// Whether the connection was told that something is wanted.
+    noticed: bool,
+    /// Whether the connection has it among those that wait to be opened.
+    is_waiting: bool,
+    wants: Wants,
+    sending: Sending,
+    receiving: Receiving,
+    /// Why it ended before its time.
+    error: Option<Error>,
+    /// What few streams have, or not for long.
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Debug, Default)]
+struct Sending {
+    /// How much was given to be sent and has not left yet, in bytes.
+    unsent: usize,
+    /// Whether nothing more is given to be sent.
+    finished: bool,
+    waker: Option<Waker>,
+}
+
+#[derive(Debug, Default)]
+struct Receiving {
+    /// What was not read yet.
+    content: VecDeque<BytesMut>,
+    /// Whether the last of it was made here, so that more can be added.
+    is_gathered: bool,
+    /// Whether nothing more comes.
+    complete: bool,
+    /// Whether nobody reads any more.
+    unwanted: bool,
+    waker: Option<Waker>,
+}
+
+#[derive(Debug, Default)]
+struct Rest {
+    informational: VecDeque<Response<()>>,
+    response: Option<Response<()>>,
+    trailers: Option<HeaderMap>,
+    promises: VecDeque<(Request<()>, Arc<Cell>)>,
+    /// Who waits for promises.
+    promised: Option<Waker>,
+    /// Who waits for it to be opened.
+    opened: Option<Waker>,
+}
+
+/// What the connection is asked to do, in the order of the fields.
+#[derive(Debug, Default)]
+pub(super) struct Wants {
+    pub(super) sections: VecDeque<Section>,
+    pub(super) content: Chunks,
+    pub(super) end: Option<End>,
+    pub(super) stop: Option<ErrorCode>,
+    /// How much was read.
+    pub(super) released: usize,
+    pub(super) reset: Option<ErrorCode>,
+}
+
+/// Fields to send; with `true`, nothing follows.
+#[derive(Debug)]
+pub(super) enum Section {
+    Request(Box<request::Parts>, bool),
+    Response(Box<response::Parts>, bool),
+    Promise(Box<request::Parts>, Arc<Cell>),
+}
+
+#[derive(Debug)]
+pub(super) enum End {
+    Finish,
+    Trailers(Box<HeaderMap>),
+}
+
+/// Up to this length, in bytes, content is copied together, so that a little of it does not hold a large read buffer.
+const SMALL: usize = 2048;
+/// How much is copied together, in bytes.
+const GATHERED: usize = 16 << 10;
+
+impl Cell {
+    pub(super) fn new(shared: Shared, key: Option<StreamKey>) -> Arc<Self> {
+        let state = Mutex::new(State { key, ..State::default() });
+        Arc::new(Self { state, shared })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the connection for something.
+    fn want<R>(self: &Arc<Self>, want: impl FnOnce(&mut State) -> R) -> R {
+        let (wanted, first) = {
+            let mut state = self.lock();
+            (want(&mut state), !mem::replace(&mut state.noticed, true))
+        };
+        if first {
+            self.shared.notice(Notice::Stream(Arc::clone(self)));
+        }
+        wanted
+    }
+}
+
+/// For who sends.
+impl Cell {
+    /// Ready once there is room for more.
+    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<usize, Error>> {
+        let mut state = self.lock();
+        state.check_sending()?;
+        match self.shared.max_send_queue.saturating_sub(state.sending.unsent) {
+            0 => {
+                state.sending.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            room => Poll::Ready(Ok(room)),
+        }
+    }
+
+    /// Ready once the stream has failed, or was reset by the peer.
+    pub(super) fn poll_failed(&self, cx: &Context<'_>) -> Poll<Error> {
+        let mut state = self.lock();
+        match &state.error {
+            Some(error) => Poll::Ready(error.clone()),
+            None => {
+                state.sending.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Sends this much of `content`, whether or not there is room.
+    pub(super) fn send(self: &Arc<Self>, content: &mut impl Buf, length: usize) {
+        self.want(|state| {
+            state.sending.unsent += length;
+            let mut left = length;
+            while left > 0 {
+                let piece = content.chunk().len().min(left);
+                if piece < SMALL {
+                    state.wants.content.push_slice(&content.chunk()[..piece]);
+                    content.advance(piece);
+                } else {
+                    state.wants.content.push(content.copy_to_bytes(piece));
+                }
+                left -= piece;
+            }
+        });
+    }
+
+    /// Ends what is sent.
+    pub(super) fn finish(self: &Arc<Self>, end: End) -> Result<(), Error> {
+        self.lock().check_sending()?;
+        self.want(|state| {
+            state.sending.finished = true;
+            state.wants.end = Some(end);
+        });
+        Ok(())
+    }
+
+    pub(super) fn send_section(self: &Arc<Self>, section: Section) -> Result<(), Error> {
+        if let Some(error) = &self.lock().error {
+            return Err(error.clone());
+        }
+        self.want(|state| {
+            state.sending.finished |=
+                matches!(section, Section::Request(_, true) | Section::Response(_, true));
+            state.wants.sections.push_back(section);
+        });
+        Ok(())
+    }
+
+    /// Nobody sends any more.
+    pub(super) fn drop_sender(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.sending.waker = None;
+        let finished = state.sending.finished || state.error.is_some();
+        drop(state);
+        if !finished {
+            self.reset(ErrorCode::CANCEL);
+        }
+    }
+
+    pub(super) fn reset(self: &Arc<Self>, code: ErrorCode) {
+        self.want(|state| {
+            state.wants.reset = Some(code);
+            state.fail(Error::Closed);
+        });
+    }
+
+    /// Whether nothing more is given to be sent.
+    pub(super) fn is_finished(&self) -> bool {
+        self.lock().sending.finished
+    }
+
+    /// There is nothing to send on it.
+    pub(super) fn finish_unasked(&self) {
+        self.lock().sending.finished = true;
+    }
+
+    pub(super) fn id(&self) -> Option<StreamId> {
+        self.lock().key.map(StreamKey::id)
+    }
+
+    /// How much was given to be sent and has not left yet.
+    pub(super) fn unsent(&self) -> usize {
+        self.lock().sending.unsent
+    }
+}
+
+/// For who receives.
+impl Cell {
+    /// The next content; `None` when all has come.
+    pub(super) fn poll_content(self: &Arc<Self>, cx: &Context<'_>) -> Poll<Option<Result<BytesMut, Error>>> {
+        let mut state = self.lock();
+        if let Some(content) = state.receiving.content.pop_front() {
+            return Poll::Ready(Some(Ok(content)));
+        }
+        if state.receiving.complete {
+            return Poll::Ready(None);
+        }
+        if let Some(error) = &state.error {
+            return Poll::Ready(Some(Err(error.clone())));
+        }
+        state.receiving.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Puts the rest of what was taken back.
+    pub(super) fn unread(&self, rest: BytesMut) {
+        if !rest.is_empty() {
+            self.lock().receiving.content.push_front(rest);
+        }
+    }
+
+    /// So much was read: the peer may send more.
+    pub(super) fn release(self: &Arc<Self>, length: usize) {
+        let released = {
+            let mut state = self.lock();
+            state.wants.released += length;
+            state.wants.released
+        };
+        if released >= self.shared.release_at || self.shared.is_congested() {
+            self.want(|_| ());
+        }
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        let state = self.lock();
+        state.receiving.complete && state.receiving.content.is_empty()
+    }
+
+    /// The response, once it has come.
+    pub(super) fn poll_response(&self, cx: &Context<'_>) -> Poll<Result<Response<()>, Error>> {
+        self.poll_rest(cx, |rest| rest.response.take().map(Ok))
+    }
+
+    /// The next interim response; `None` if it is not one that comes next.
+    pub(super) fn poll_informational(&self, cx: &Context<'_>) -> Poll<Result<Option<Response<()>>, Error>> {
+        self.poll_rest(cx, |rest| match rest.informational.pop_front() {
+            Some(response) => Some(Ok(Some(response))),
+            None => rest.response.is_some().then_some(Ok(None)),
+        })
+    }
+
+    fn poll_rest<T>(
+        &self,
+        cx: &Context<'_>,
+        find: impl FnOnce(&mut Rest) -> Option<Result<T, Error>>,
+    ) -> Poll<Result<T, Error>> {
+        let mut state = self.lock();
+        if let Some(found) = state.rest.as_deref_mut().and_then(find) {
+            return Poll::Ready(found);
+        }
+        if let Some(error) = &state.error {
+            return Poll::Ready(Err(error.clone()));
+        }
+        state.receiving.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The trailers, once all content has come.
+    pub(super) fn take_trailers(&self) -> Option<HeaderMap> {
+        self.lock().rest.as_mut()?.trailers.take()
+    }
+
+    /// The next promise; `None` when no more come.
+    pub(super) fn poll_promise(&self, cx: &Context<'_>) -> Poll<Option<(Request<()>, Arc<Cell>)>> {
+        let mut state = self.lock();
+        let ended = state.error.is_some() || state.receiving.complete;
+        let rest = state.rest.get_or_insert_default();
+        match rest.promises.pop_front() {
+            Some(promise) => Poll::Ready(Some(promise)),
+            None if ended => Poll::Ready(None),
+            None => {
+                rest.promised = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Nobody receives any more.
+    pub(super) fn drop_receiver(self: &Arc<Self>, code: ErrorCode) {
+        let mut state = self.lock();
+        let unread: usize = state.receiving.content.iter().map(BytesMut::len).sum();
+        state.receiving.content = VecDeque::new();
+        state.receiving.unwanted = true;
+        state.receiving.waker = None;
+        state.wants.released += unread;
+        if !state.receiving.complete && state.error.is_none() {
+            state.wants.stop = Some(code);
+        }
+        let wants = state.wants.stop.is_some() || state.wants.released > 0;
+        drop(state);
+        if wants {
+            self.want(|_| ());
+        }
+    }
+
+    /// Ready once the stream is opened.
+    pub(super) fn poll_opened(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.key.is_some() || state.error.is_some() {
+            return Poll::Ready(());
+        }
+        state.rest.get_or_insert_default().opened = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// For the connection.
+impl Cell {
+    /// What is wanted by now.
+    pub(super) fn take_wants(&self) -> (Option<StreamKey>, Wants) {
+        let mut state = self.lock();
+        state.noticed = false;
+        (state.key, mem::take(&mut state.wants))
+    }
+
+    /// Puts a request back that has to wait. True if it waits already.
+    pub(super) fn put_back(&self, wants: Wants) -> bool {
+        let mut state = self.lock();
+        let later = mem::replace(&mut state.wants, wants);
+        let now = &mut state.wants;
+        let mut content = later.content;
+        content.append_to(&mut now.content);
+        now.sections.extend(later.sections);
+        now.end = later.end.or(now.end.take());
+        now.stop = later.stop.or(now.stop);
+        now.reset = later.reset.or(now.reset);
+        mem::replace(&mut state.is_waiting, true)
+    }
+
+    /// Whether it is a request that only some servers take (RFC 8441 §3).
+    pub(super) fn wants_extended_connect(&self) -> bool {
+        match self.lock().wants.sections.front() {
+            Some(Section::Request(request, _)) => request.extensions.get::<Protocol>().is_some(),
+            _ => false,
+        }
+    }
+
+    pub(super) fn opened(&self, key: StreamKey) {
+        let mut state = self.lock();
+        state.key = Some(key);
+        if let Some(waker) = state.rest.as_mut().and_then(|rest| rest.opened.take()) {
+            waker.wake();
+        }
+    }
+
+    /// So much has left.
+    pub(super) fn sent(&self, length: usize) {
+        let mut state = self.lock();
+        state.sending.unsent = state.sending.unsent.saturating_sub(length);
+        if state.sending.unsent < self.shared.max_send_queue {
+            wake(&mut state.sending.waker);
+        }
+    }
+
+    /// Content has come. False if nobody wants it.
+    pub(super) fn received(&self, content: BytesMut, complete: bool) -> bool {
+        let mut state = self.lock();
+        let receiving = &mut state.receiving;
+        receiving.complete |= complete;
+        let wanted = !receiving.unwanted;
+        if wanted && !content.is_empty() {
+            receiving.push(content);
+        }
+        wake(&mut receiving.waker);
+        if complete {
+            state.no_more_promises();
+        }
+        wanted
+    }
+
+    pub(super) fn received_trailers(&self, trailers: HeaderMap) {
+        let mut state = self.lock();
+        state.receiving.complete = true;
+        state.rest.get_or_insert_default().trailers = Some(trailers);
+        wake(&mut state.receiving.waker);
+        state.no_more_promises();
+    }
+
+    pub(super) fn received_response(&self, response: Response<()>, complete: bool) {
+        let mut state = self.lock();
+        state.receiving.complete |= complete;
+        let rest = state.rest.get_or_insert_default();
+        if response.status().is_informational() {
+            rest.informational.push_back(response);
+        } else {
+            rest.response = Some(response);
+        }
+        wake(&mut state.receiving.waker);
+    }
+
+    /// A response is promised. False if nobody wants it.
+    pub(super) fn received_promise(&self, request: Request<()>, cell: Arc<Self>) -> bool {
+        let mut state = self.lock();
+        if state.receiving.unwanted {
+            return false;
+        }
+        let rest = state.rest.get_or_insert_default();
+        rest.promises.push_back((request, cell));
+        wake(&mut rest.promised);
+        true
+    }
+
+    /// It has ended before its time. What was received stays.
+    pub(super) fn fail(&self, error: Error) {
+        self.lock().fail(error);
+    }
+}
+
+impl State {
+    fn check_sending(&self) -> Result<(), Error> {
+        match &self.error {
+            Some(error) => Err(error.clone()),
+            None if self.sending.finished => Err(Usage::NotSending.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.error.get_or_insert(error);
+        wake(&mut self.sending.waker);
+        wake(&mut self.receiving.waker);
+        if let Some(rest) = &mut self.rest {
+            wake(&mut rest.opened);
+            wake(&mut rest.promised);
+        }
+    }
+
+    fn no_more_promises(&mut self) {
+        if let Some(rest) = &mut self.rest {
+            wake(&mut rest.promised);
+        }
+    }
+}
+
+impl Receiving {
+    fn push(&mut self, content: BytesMut) {
+        if content.len() > SMALL {
+            self.is_gathered = false;
+            self.content.push_back(content);
+            return;
+        }
+        match self.content.back_mut() {
+            Some(last) if self.is_gathered && last.len() < GATHERED => last.extend_from_slice(&content),
+            _ => self.content.push_back(BytesMut::from(&content[..])),
+        }
+        self.is_gathered = true;
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}

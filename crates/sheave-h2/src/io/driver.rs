@@ -1,0 +1,310 @@
+//! The one task of a connection.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Buf;
+use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+use super::cell::Cell;
+use super::shared::{Known, Notice, Shared, WeakShared};
+use super::timer::Timer;
+use super::transport::{self, Input};
+use crate::config::Config;
+use crate::connection::{Connection, Role};
+use crate::error::{Error, Timeout};
+use crate::streams::StreamKey;
+
+/// A connection on a transport: it alone has the protocol's state, so that nobody waits for a lock.
+///
+/// What handles want reaches it by way of their [`Cell`]s. Before it writes, it lets everyone else run once who has been woken:
+/// so the answers to all that one read brought leave in one write.
+#[derive(Debug)]
+pub(super) struct Driver<T> {
+    io: T,
+    pub(super) core: Connection,
+    input: Input,
+    /// By the index of their keys.
+    pub(super) cells: Vec<Option<(StreamKey, Arc<Cell>)>>,
+    notices: UnboundedReceiver<Notice>,
+    batch: Vec<Notice>,
+    pub(super) shared: WeakShared,
+    pub(super) known: watch::Sender<Known>,
+    /// Requests that wait to be let open a stream.
+    pub(super) waiting: VecDeque<Arc<Cell>>,
+    /// Requests that were received and not accepted.
+    pub(super) incoming: VecDeque<(Request<()>, Arc<Cell>)>,
+    pub(super) pings: VecDeque<oneshot::Sender<Duration>>,
+    /// Whether the others have had their turn before something is written.
+    has_yielded: bool,
+    needs_flush: bool,
+    timer: Timer,
+    write_timeout: Option<Duration>,
+    /// When the transport has taken nothing for too long.
+    stalled: Option<Instant>,
+    stage: Stage,
+    has_told_error: bool,
+}
+
+/// How far the connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// What is left is written, and then the transport's own half ended.
+    Last,
+    /// What the peer still sends is passed over until it ends too, or for as long: otherwise TCP would take back what was
+    /// written last.
+    Linger(Instant),
+    Done,
+}
+
+/// How long the peer has to end the transport after us.
+const LINGER: Duration = Duration::from_secs(1);
+/// How often is read before something is written.
+const READS: usize = 16;
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
+    /// The driver, and a way to it, which it does not keep up itself.
+    pub(super) fn new(role: Role, io: T, config: Config) -> (Self, Shared) {
+        let (sender, notices) = unbounded_channel();
+        let (known, watched) = watch::channel(Known::default());
+        let shared = Shared::new(&config, sender, watched);
+        let driver = Self {
+            io,
+            write_timeout: config.write_timeout,
+            core: Connection::new(role, config, Instant::now().into_std()),
+            input: Input::default(),
+            cells: Vec::new(),
+            notices,
+            batch: Vec::new(),
+            shared: shared.downgrade(),
+            known,
+            waiting: VecDeque::new(),
+            incoming: VecDeque::new(),
+            pings: VecDeque::new(),
+            has_yielded: false,
+            needs_flush: false,
+            timer: Timer::default(),
+            stalled: None,
+            stage: Stage::Open,
+            has_told_error: false,
+        };
+        (driver, shared)
+    }
+
+    /// Goes on until the connection has ended; or, with something in `incoming`, until that was looked at.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            if self.stage == Stage::Done {
+                return Poll::Ready(self.core.error().map_or(Ok(()), |error| Err(error.clone())));
+            }
+            match self.poll_stage(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => self.fail(error),
+                Poll::Pending if self.incoming.is_empty() => return Poll::Pending,
+                Poll::Pending => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    /// Whether the error was not told before.
+    pub(super) fn tell_error_once(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_told_error, true)
+    }
+
+    /// Ready after something has changed that is worth another look.
+    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        match self.stage {
+            Stage::Open => {
+                let noticed = self.poll_notices(cx);
+                let received = self.poll_receive(cx)?;
+                self.open_waiting();
+                if self.core.is_finished() && self.waiting.is_empty() {
+                    self.stage = Stage::Last;
+                }
+                if self.stage != Stage::Open {
+                    return Poll::Ready(Ok(()));
+                }
+                let others = self.core.open_streams() > 1 && self.incoming.is_empty();
+                if (noticed || received) && others && !self.has_yielded {
+                    self.has_yielded = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                if self.poll_transmit(cx)?.is_ready() {
+                    self.has_yielded = false;
+                    self.rest();
+                }
+            }
+            Stage::Last => {
+                if self.poll_transmit(cx)?.is_ready() && Pin::new(&mut self.io).poll_shutdown(cx)?.is_ready()
+                {
+                    self.stage = Stage::Linger(Instant::now() + LINGER);
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            Stage::Linger(deadline) => {
+                self.input.bytes.clear();
+                let read = self.input.poll_read(cx, &mut self.io, 0);
+                let ended = matches!(read, Poll::Ready(Ok(0) | Err(_)));
+                if ended || self.timer.poll(cx, deadline).is_ready() {
+                    self.stage = Stage::Done;
+                } else if read.is_pending() {
+                    return Poll::Pending;
+                }
+                return Poll::Ready(Ok(()));
+            }
+            Stage::Done => return Poll::Ready(Ok(())),
+        }
+        self.poll_timeout(cx)
+    }
+
+    /// Does what handles want. True if they wanted something.
+    fn poll_notices(&mut self, cx: &mut Context<'_>) -> bool {
+        const AT_ONCE: usize = 64;
+        let mut noticed = false;
+        loop {
+            let mut batch = std::mem::take(&mut self.batch);
+            match self.notices.poll_recv_many(cx, &mut batch, AT_ONCE) {
+                Poll::Ready(0) => {
+                    // There is no stream, and nobody left to open one.
+                    self.core.shutdown(Instant::now().into_std());
+                    return noticed;
+                }
+                Poll::Ready(_) => noticed = true,
+                Poll::Pending => {
+                    if batch.capacity() <= AT_ONCE {
+                        self.batch = batch;
+                    }
+                    return noticed;
+                }
+            }
+            for notice in batch.drain(..) {
+                self.heed(notice);
+            }
+            self.batch = batch;
+        }
+    }
+
+    /// Takes what has come. True if somebody was told of something.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
+        let mut told = false;
+        for _ in 0..READS {
+            let missing = self.core.missing(&self.input.bytes);
+            let Poll::Ready(count) = self.input.poll_read(cx, &mut self.io, missing) else { return Ok(told) };
+            if count? == 0 {
+                self.core.recv_end()?;
+                self.stage = Stage::Last;
+                self.closed(&Error::Closed);
+                return Ok(told);
+            }
+            let now = Instant::now().into_std();
+            while let Some(event) = self.core.recv(&mut self.input.bytes, now)? {
+                told = true;
+                self.tell(event);
+            }
+            self.look_at_budget();
+        }
+        cx.waker().wake_by_ref();
+        Ok(told)
+    }
+
+    /// Writes what there is. Ready once that is everything.
+    fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        transport::lend(self.core.output());
+        loop {
+            let output = self.core.transmit(Instant::now().into_std());
+            let has_output = output.has_remaining();
+            if has_output {
+                match transport::poll_write(cx, &mut self.io, output) {
+                    Poll::Ready(written) => {
+                        written?;
+                        self.needs_flush = true;
+                        self.stalled = None;
+                    }
+                    Poll::Pending => {
+                        self.tell_progress();
+                        let timeout = self.write_timeout;
+                        if self.stalled.is_none() {
+                            self.stalled = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                        }
+                        return Poll::Pending;
+                    }
+                }
+            }
+            self.tell_progress();
+            if !has_output {
+                break;
+            }
+        }
+        if self.needs_flush {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.needs_flush = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let due = self.core.timeout().map(Instant::from_std);
+        let Some(deadline) = [due, self.stalled].into_iter().flatten().min() else { return Poll::Pending };
+        let now = ready!(self.timer.poll(cx, deadline));
+        if self.stalled.is_some_and(|stalled| stalled <= now) {
+            return Poll::Ready(Err(Error::Timeout(Timeout::Write)));
+        }
+        Poll::Ready(self.core.handle_timeout(now.into_std()))
+    }
+
+    /// Everything is written: holds no memory for what may come.
+    fn rest(&mut self) {
+        transport::recall(self.core.output());
+        if self.core.open_streams() == 0 {
+            self.core.shrink();
+            self.cells = Vec::new();
+            self.batch = Vec::new();
+        }
+    }
+
+    /// The connection has failed. If that can be said to the peer, it is.
+    fn fail(&mut self, error: Error) {
+        self.closed(&error);
+        let is_over =
+            matches!(error, Error::Io(_) | Error::Timeout(Timeout::Write)) || self.stage != Stage::Open;
+        self.core.fail_silently(error);
+        self.stage = if is_over { Stage::Done } else { Stage::Last };
+    }
+}
+
+impl<T> Driver<T> {
+    /// Nothing more comes of anything.
+    fn closed(&mut self, error: &Error) {
+        self.known.send_modify(|known| {
+            known.is_ending = true;
+            known.error.get_or_insert_with(|| error.clone());
+        });
+        self.notices.close();
+        while let Ok(notice) = self.notices.try_recv() {
+            if let Notice::Stream(cell) = notice {
+                cell.fail(error.clone());
+            }
+        }
+        let open = self.cells.drain(..).flatten().map(|(_, cell)| cell);
+        for cell in open.chain(self.waiting.drain(..)) {
+            cell.fail(error.clone());
+        }
+        self.incoming.clear();
+        self.pings.clear();
+    }
+}
+
+impl<T> Drop for Driver<T> {
+    fn drop(&mut self) {
+        self.closed(&Error::Closed);
+    }
+}

@@ -1,0 +1,219 @@
+//! Between the connection's state and its streams' cells.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::cell::{Cell, End, Section, Wants};
+use super::driver::Driver;
+use super::shared::Notice;
+use crate::error::Error;
+use crate::error_code::ErrorCode;
+use crate::event::{Event, Progress};
+use crate::streams::StreamKey;
+
+/// What handles want.
+impl<T> Driver<T> {
+    pub(super) fn heed(&mut self, notice: Notice) {
+        match notice {
+            Notice::Stream(cell) => self.attend(&cell),
+            Notice::Ping(answer) => {
+                if self.core.ping(Instant::now().into_std()) {
+                    self.pings.push_back(answer);
+                }
+            }
+            Notice::Shutdown => self.core.shutdown(Instant::now().into_std()),
+        }
+    }
+
+    fn attend(&mut self, cell: &Arc<Cell>) {
+        let (key, wants) = cell.take_wants();
+        if let Some(key) = key {
+            self.fulfil(key, cell, wants);
+        } else if matches!(wants.sections.front(), Some(Section::Request(..))) && wants.reset.is_none() {
+            if !cell.put_back(wants) {
+                self.waiting.push_back(Arc::clone(cell));
+            }
+        }
+    }
+
+    /// Opens streams for the requests that wait, as far as the peer allows.
+    pub(super) fn open_waiting(&mut self) {
+        while let Some(cell) = self.waiting.front() {
+            if !self.core.takes_streams() {
+                cell.fail(Error::Unprocessed);
+            } else if !self.core.can_open() || !self.core.has_peer_settings() && cell.wants_extended_connect()
+            {
+                return;
+            }
+            if let Some(cell) = self.waiting.pop_front() {
+                self.open(&cell);
+            }
+        }
+    }
+
+    fn open(&mut self, cell: &Arc<Cell>) {
+        let (_, mut wants) = cell.take_wants();
+        // It may have been taken back.
+        let Some(Section::Request(request, end_stream)) = wants.sections.pop_front() else { return };
+        match self.core.open(*request, end_stream) {
+            Ok(key) => {
+                self.register(key, cell);
+                cell.opened(key);
+                self.fulfil(key, cell, wants);
+            }
+            Err(error) => cell.fail(error),
+        }
+    }
+
+    fn fulfil(&mut self, key: StreamKey, cell: &Arc<Cell>, wants: Wants) {
+        let Wants { sections, mut content, end, stop, released, reset } = wants;
+        if released > 0 {
+            self.core.release(key, released, Instant::now().into_std());
+            self.look_at_budget();
+        }
+        let mut result = Ok(());
+        for section in sections {
+            result = result.and_then(|()| match section {
+                Section::Response(response, end_stream) => self.core.respond(key, *response, end_stream),
+                Section::Promise(request, promised) => {
+                    match self.core.promise(key, *request) {
+                        Ok(key) => {
+                            self.register(key, &promised);
+                            promised.opened(key);
+                        }
+                        Err(error) => promised.fail(error),
+                    }
+                    Ok(())
+                }
+                Section::Request(..) => Ok(()),
+            });
+        }
+        if result.is_ok() && !content.is_empty() {
+            result = self.core.send_chunks(key, &mut content);
+        }
+        result = result.and_then(|()| match end {
+            Some(End::Finish) => self.core.finish(key),
+            Some(End::Trailers(trailers)) => self.core.send_trailers(key, *trailers),
+            None => Ok(()),
+        });
+        if let Err(error @ Error::Usage(_)) = result {
+            cell.fail(error);
+            self.core.reset(key, ErrorCode::INTERNAL_ERROR);
+        }
+        if let Some(code) = stop {
+            self.core.stop(key, code);
+        }
+        if let Some(code) = reset {
+            self.core.reset(key, code);
+        }
+    }
+
+    fn register(&mut self, key: StreamKey, cell: &Arc<Cell>) {
+        if self.cells.len() <= key.index() {
+            self.cells.resize_with(key.index() + 1, || None);
+        }
+        self.cells[key.index()] = Some((key, Arc::clone(cell)));
+    }
+}
+
+/// What has come.
+impl<T> Driver<T> {
+    pub(super) fn tell(&mut self, event: Event) {
+        match event {
+            Event::Request { stream, request, end_stream } => {
+                let Some(shared) = self.shared.upgrade() else { return };
+                let cell = Cell::new(shared, Some(stream));
+                cell.received(Default::default(), end_stream);
+                self.register(stream, &cell);
+                self.incoming.push_back((request, cell));
+            }
+            Event::Data { stream, data, end_stream } => {
+                let length = data.len();
+                let wanted = self.cell(stream).is_some_and(|cell| cell.received(data, end_stream));
+                if !wanted {
+                    self.core.discard(length);
+                }
+            }
+            Event::Informational { stream, response } => {
+                if let Some(cell) = self.cell(stream) {
+                    cell.received_response(response, false);
+                }
+            }
+            Event::Response { stream, response, end_stream } => {
+                if let Some(cell) = self.cell(stream) {
+                    cell.received_response(response, end_stream);
+                }
+            }
+            Event::Trailers { stream, trailers } => {
+                if let Some(cell) = self.cell(stream) {
+                    cell.received_trailers(trailers);
+                }
+            }
+            Event::Promise { stream, promised, request } => {
+                let parent = self.cell(stream).cloned().zip(self.shared.upgrade());
+                let Some((parent, shared)) = parent else {
+                    return self.core.reset(promised, ErrorCode::CANCEL);
+                };
+                let cell = Cell::new(shared, Some(promised));
+                self.register(promised, &cell);
+                if !parent.received_promise(request, cell) {
+                    self.core.reset(promised, ErrorCode::CANCEL);
+                }
+            }
+            Event::Reset { stream, error } => {
+                if let Some(cell) = self.cell(stream).cloned() {
+                    cell.fail(error);
+                    // Nobody has begun with it.
+                    self.incoming.retain(|(_, incoming)| !Arc::ptr_eq(incoming, &cell));
+                }
+            }
+            Event::Pong { round_trip } => {
+                if let Some(answer) = self.pings.pop_front() {
+                    let _ = answer.send(round_trip);
+                }
+            }
+            Event::Settings => {
+                let settings = *self.core.peer_settings();
+                self.known.send_modify(|known| known.settings = Some(settings));
+            }
+            Event::GoAway { .. } => self.known.send_modify(|known| known.is_ending = true),
+        }
+    }
+
+    /// What has become of what was to be sent.
+    pub(super) fn tell_progress(&mut self) {
+        while let Some(progress) = self.core.progress() {
+            match progress {
+                Progress::Sent(key, length) => {
+                    if let Some(cell) = self.cell(key) {
+                        cell.sent(length);
+                    }
+                }
+                Progress::Closed(key) => {
+                    // It may be another's place by now.
+                    if self.cell(key).is_some() {
+                        self.cells[key.index()] = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// While as much is unread as may be, whatever is read counts at once.
+    pub(super) fn look_at_budget(&mut self) {
+        let congested = self.core.is_congested();
+        if congested != self.shared.is_congested() {
+            self.shared.set_congested(congested);
+            if congested {
+                let cells: Vec<_> = self.cells.iter().flatten().map(|(_, cell)| Arc::clone(cell)).collect();
+                cells.iter().for_each(|cell| self.attend(cell));
+            }
+        }
+    }
+
+    fn cell(&self, key: StreamKey) -> Option<&Arc<Cell>> {
+        let (known, cell) = self.cells.get(key.index())?.as_ref()?;
+        (*known == key).then_some(cell)
+    }
+}

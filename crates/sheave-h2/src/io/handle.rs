@@ -1,0 +1,40 @@
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::shared::{Notice, Shared};
+use crate::error::Error;
+
+/// What can be asked of a connection while it is driven elsewhere. It keeps up a client's connection that would
+/// otherwise end.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    shared: Shared,
+}
+
+impl Handle {
+    pub(super) fn new(shared: Shared) -> Self {
+        Self { shared }
+    }
+
+    /// Ends the connection once the streams that there are have ended (RFC 9113 §6.8), as
+    /// [`Connection::shutdown`](crate::Connection::shutdown) does.
+    pub fn shutdown(&self) {
+        self.shared.notice(Notice::Shutdown);
+    }
+
+    /// Measures a round trip with a PING (RFC 9113 §6.7).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] if the connection ends before, or 16 others wait for an answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: dropped, the answer is not waited for.
+    pub async fn ping(&self) -> Result<Duration, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.shared.notice(Notice::Ping(answer));
+        answered.await.map_err(|_| Error::Closed)
+    }
+}

@@ -1,0 +1,21 @@
+//! HTTP/2 over tokio streams.
+//!
+//! [`server::handshake`] and [`client::handshake`] make a connection of any stream. Somebody has to drive it: its task
+//! reads, writes, and keeps the time, for which the runtime's timer is needed (`enable_time`). Streams are used from
+//! wherever one likes.
+
+mod cell;
+pub mod client;
+mod driver;
+mod events;
+mod handle;
+mod recv_stream;
+mod send_stream;
+pub mod server;
+mod shared;
+mod timer;
+mod transport;
+
+pub use self::handle::Handle;
+pub use self::recv_stream::RecvStream;
+pub use self::send_stream::SendStream;

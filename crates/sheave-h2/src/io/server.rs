@@ -1,0 +1,162 @@
+//! A server's side of a connection.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::cell::{Cell, Section};
+use super::driver::Driver;
+use super::handle::Handle;
+use super::recv_stream::RecvStream;
+use super::send_stream::SendStream;
+use super::shared::Shared;
+use crate::config::Config;
+use crate::connection::Role;
+use crate::error::{Error, Usage};
+use crate::error_code::ErrorCode;
+use crate::message;
+
+/// A connection on `io` with the default [`Config`].
+pub fn handshake<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> Connection<T> {
+    handshake_with(io, Config::default())
+}
+
+/// A connection on `io`. Nothing is sent or received before it is asked for [requests](Connection::accept).
+pub fn handshake_with<T: AsyncRead + AsyncWrite + Unpin>(io: T, config: Config) -> Connection<T> {
+    let (driver, shared) = Driver::new(Role::Server, io, config);
+    Connection { driver, shared }
+}
+
+/// A server's connection. It has to be driven by [`accept`](Self::accept), again and again until that says `None`: all its
+/// streams stand still while nobody does. Dropped, it ends at once.
+#[derive(Debug)]
+pub struct Connection<T> {
+    driver: Driver<T>,
+    shared: Shared,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+    /// The next request, its content, and what it is answered with. `None` once the connection has ended.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection has failed, once.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: dropped while it waits, no request is lost.
+    pub async fn accept(&mut self) -> Option<Result<(Request<RecvStream>, SendResponse), Error>> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// [`accept`](Self::accept) as a poll function.
+    #[expect(clippy::type_complexity, reason = "it is what is accepted")]
+    pub fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<(Request<RecvStream>, SendResponse), Error>>> {
+        loop {
+            if let Some((request, cell)) = self.driver.incoming.pop_front() {
+                let receive = RecvStream::new(Arc::clone(&cell), ErrorCode::NO_ERROR);
+                return Poll::Ready(Some(Ok((request.map(|()| receive), SendResponse::new(cell)))));
+            }
+            if let Err(error) = ready!(self.driver.poll(cx)) {
+                return Poll::Ready(self.driver.tell_error_once().then_some(Err(error)));
+            }
+            if self.driver.incoming.is_empty() {
+                return Poll::Ready(None);
+            }
+        }
+    }
+
+    /// A way to ask something of the connection while it is driven.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.shared.clone())
+    }
+
+    /// Ends the connection once the streams that there are have ended (RFC 9113 §6.8). It has to be driven on for that.
+    pub fn shutdown(&mut self) {
+        self.handle().shutdown();
+    }
+}
+
+/// What a request is answered with. Dropped without an answer, it has the stream reset with CANCEL.
+#[derive(Debug)]
+pub struct SendResponse {
+    /// `None` once it is answered.
+    cell: Option<Arc<Cell>>,
+}
+
+impl SendResponse {
+    fn new(cell: Arc<Cell>) -> Self {
+        Self { cell: Some(cell) }
+    }
+
+    fn cell(&self) -> Result<&Arc<Cell>, Error> {
+        self.cell.as_ref().ok_or(Error::Usage(Usage::NotSending))
+    }
+
+    /// Sends an interim response (1xx, RFC 9110 §15.2).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if it is not one, or cannot be said in HTTP/2; why the stream has ended.
+    pub fn send_informational(&mut self, response: Response<()>) -> Result<(), Error> {
+        if !response.status().is_informational() {
+            return Err(Usage::Malformed("an interim response of another status").into());
+        }
+        let (parts, ()) = response.into_parts();
+        message::check_response(&parts)?;
+        self.cell()?.send_section(Section::Response(Box::new(parts), false))
+    }
+
+    /// Sends the response; with `end_stream`, nothing follows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if it is an interim one, or cannot be said in HTTP/2; why the stream has ended.
+    pub fn send_response(mut self, response: Response<()>, end_stream: bool) -> Result<SendStream, Error> {
+        if response.status().is_informational() {
+            return Err(Usage::Malformed("an interim response for the final one").into());
+        }
+        let (parts, ()) = response.into_parts();
+        message::check_response(&parts)?;
+        self.cell()?.send_section(Section::Response(Box::new(parts), end_stream))?;
+        self.cell.take().map(SendStream::new).ok_or(Error::Closed)
+    }
+
+    /// Promises the response to a request that the client would make next (RFC 9113 §8.4).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if it cannot be said in HTTP/2; why the stream has ended. If the client takes no pushes, it is the
+    /// pushed response that fails.
+    pub fn push(&mut self, request: Request<()>) -> Result<Self, Error> {
+        let (parts, ()) = request.into_parts();
+        message::check_request(&parts)?;
+        let cell = self.cell()?;
+        let promised = Cell::new(cell.shared.clone(), None);
+        // The client sends nothing on it.
+        promised.received(Default::default(), true);
+        cell.send_section(Section::Promise(Box::new(parts), Arc::clone(&promised)))?;
+        Ok(Self::new(promised))
+    }
+
+    /// Ends the stream at once (RFC 9113 §6.4).
+    pub fn reset(self, code: ErrorCode) {
+        if let Some(cell) = &self.cell {
+            cell.reset(code);
+        }
+    }
+}
+
+impl Drop for SendResponse {
+    fn drop(&mut self) {
+        if let Some(cell) = &self.cell {
+            cell.drop_sender();
+        }
+    }
+}

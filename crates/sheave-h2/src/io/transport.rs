@@ -1,0 +1,128 @@
+//! Bytes from and to a tokio stream.
+
+use std::cell::Cell;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use crate::chunks::Chunks;
+
+/// The least and the most that is made room for before a read, in bytes.
+const LEAST_READ: usize = 16 << 10;
+const MOST_READ: usize = 512 << 10;
+/// The least room that is worth a read, in bytes.
+const ROOM: usize = 4 << 10;
+
+thread_local! {
+    /// Buffers for whichever connection of this thread reads or writes next: one that waits holds none.
+    static SPARE: Cell<[Option<BytesMut>; 2]> = const { Cell::new([None, None]) };
+}
+
+fn take_spare() -> Option<BytesMut> {
+    let mut spare = SPARE.take();
+    let taken = spare.iter_mut().find_map(Option::take);
+    SPARE.set(spare);
+    taken
+}
+
+fn give_spare(buffer: BytesMut) {
+    let mut spare = SPARE.take();
+    if let Some(place) = spare.iter_mut().find(|place| place.is_none()) {
+        *place = Some(buffer);
+    }
+    SPARE.set(spare);
+}
+
+/// What has arrived and was not understood yet.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) bytes: BytesMut,
+    /// How much is made room for: more while reads fill it.
+    size: usize,
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self { bytes: BytesMut::new(), size: LEAST_READ }
+    }
+}
+
+impl Input {
+    /// Reads what has come; 0 is the end. `missing` is how much more the frame that is arriving has.
+    pub(super) fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut S,
+        missing: usize,
+    ) -> Poll<io::Result<usize>> {
+        let Self { bytes, size } = self;
+        let room = bytes.capacity() - bytes.len();
+        if room < ROOM.max(missing) || room < *size / 2 {
+            if bytes.is_empty() && !bytes.try_reclaim(*size) {
+                *bytes = take_spare().unwrap_or_default();
+            }
+            bytes.reserve((*size).max(missing));
+        }
+        let room = bytes.capacity() - bytes.len();
+        let read = pin!(io.read_buf(bytes)).poll(cx);
+        match &read {
+            Poll::Ready(Ok(count)) if *count == room => *size = (*size * 2).min(MOST_READ),
+            Poll::Ready(Ok(count)) if *count < *size / 4 => *size = (*size / 2).max(LEAST_READ),
+            Poll::Ready(_) => {}
+            Poll::Pending => self.rest(),
+        }
+        read
+    }
+
+    /// Nothing more comes for now: what is not needed goes.
+    fn rest(&mut self) {
+        if self.bytes.len() < ROOM {
+            let start = BytesMut::from(&self.bytes[..]);
+            let mut spare = std::mem::replace(&mut self.bytes, start);
+            spare.clear();
+            if spare.try_reclaim(LEAST_READ) && spare.capacity() <= 2 * MOST_READ {
+                give_spare(spare);
+            }
+        }
+    }
+}
+
+/// Writes some of `output`, which is not empty.
+pub(super) fn poll_write<S: AsyncWrite + Unpin>(
+    cx: &mut Context<'_>,
+    io: &mut S,
+    output: &mut Chunks,
+) -> Poll<io::Result<usize>> {
+    const GATHERED: usize = 64;
+    let mut slices = [IoSlice::new(&[]); GATHERED];
+    let used = if io.is_write_vectored() { output.chunks_vectored(&mut slices) } else { 0 };
+    let written = match used {
+        0 | 1 => Pin::new(io).poll_write(cx, output.chunk()),
+        _ => Pin::new(io).poll_write_vectored(cx, &slices[..used]),
+    };
+    match written {
+        Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+        Poll::Ready(Ok(count)) => {
+            output.advance(count);
+            Poll::Ready(Ok(count))
+        }
+        other => other,
+    }
+}
+
+/// Has a buffer at hand for what is to be sent.
+pub(super) fn lend(output: &mut Chunks) {
+    if output.is_bare() {
+        output.lend(take_spare().unwrap_or_default());
+    }
+}
+
+/// Takes back what was lent.
+pub(super) fn recall(output: &mut Chunks) {
+    if let Some(buffer) = output.recall().filter(|buffer| buffer.capacity() <= 2 * MOST_READ) {
+        give_spare(buffer);
+    }
+}
