@@ -145,17 +145,28 @@ impl ServerOptions {
     /// # Errors
     /// If it cannot listen, or the certificate cannot be written.
     pub async fn listen(&self, mut builder: ServerBuilder) -> Result<Server, Error> {
-        if self.tls {
-            let certificate = DevCertificate::generate(&["localhost", "127.0.0.1", "::1"])?;
-            if let Some(file) = &self.ca_out {
-                std::fs::write(file, certificate.ca_pem())?;
-            }
+        if let Some(certificate) = self.certificate()? {
             builder = builder.tls(certificate.server_config_builder().build()?);
         }
         let server = builder.build().await?;
         let address = server.local_addr().ok_or("not a TCP server")?;
         println!("listening on {}://{address}", if self.tls { "wss" } else { "ws" });
         Ok(server)
+    }
+
+    /// A certificate for the occasion, if TLS is wanted.
+    ///
+    /// # Errors
+    /// If the certificate of its authority cannot be written.
+    pub fn certificate(&self) -> Result<Option<DevCertificate>, Error> {
+        if !self.tls {
+            return Ok(None);
+        }
+        let certificate = DevCertificate::generate(&["localhost", "127.0.0.1", "::1"])?;
+        if let Some(file) = &self.ca_out {
+            std::fs::write(file, certificate.ca_pem())?;
+        }
+        Ok(Some(certificate))
     }
 
     /// Returns when the server shall end: at Ctrl-C, and with `--until-stdin-ends` also at the end of its standard

@@ -18,6 +18,7 @@ pub use stream::{Io, Reader, Stream, Writer};
 pub use websocket::{Receiver, Sender, WebSocket};
 
 pub use http;
+pub use sheave_h2 as h2;
 pub use sheave_tls as tls;
 pub use sheave_ws as ws;
 pub use sheave_ws::deflate;
