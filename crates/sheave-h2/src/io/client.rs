@@ -13,7 +13,7 @@ use super::driver::Driver;
 use super::handle::Handle;
 use super::recv_stream::RecvStream;
 use super::send_stream::SendStream;
-use super::shared::Shared;
+use super::shared::{Notice, Shared};
 use crate::config::Config;
 use crate::connection::Role;
 use crate::error::Error;
@@ -32,7 +32,8 @@ pub fn handshake_with<T: AsyncRead + AsyncWrite + Unpin>(
     config: Config,
 ) -> (SendRequest, Connection<T>) {
     let (driver, shared) = Driver::new(Role::Client, io, config);
-    (SendRequest { shared, pending: None }, Connection { driver })
+    let needed = Arc::new(Needed(shared.clone()));
+    (SendRequest { shared, pending: None, needed }, Connection { driver })
 }
 
 /// A client's connection: a future that has to be driven, mostly by a task of its own. It ends once every
@@ -58,11 +59,22 @@ pub struct SendRequest {
     shared: Shared,
     /// The last request, if it may not have been let open its stream yet.
     pending: Option<Arc<Cell>>,
+    needed: Arc<Needed>,
+}
+
+/// Tells the connection when it is dropped with the last [`SendRequest`].
+#[derive(Debug)]
+struct Needed(Shared);
+
+impl Drop for Needed {
+    fn drop(&mut self) {
+        self.0.notice(Notice::Unneeded);
+    }
 }
 
 impl Clone for SendRequest {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), pending: None }
+        Self { shared: self.shared.clone(), pending: None, needed: Arc::clone(&self.needed) }
     }
 }
 

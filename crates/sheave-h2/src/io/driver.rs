@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::cell::Cell;
-use super::shared::{Known, Notice, Shared, WeakShared};
+use super::shared::{Known, Notice, Shared};
 use super::timer::Timer;
 use super::transport::{self, Input};
 use crate::config::Config;
@@ -35,13 +35,15 @@ pub(super) struct Driver<T> {
     pub(super) cells: Vec<Option<(StreamKey, Arc<Cell>)>>,
     notices: UnboundedReceiver<Notice>,
     batch: Vec<Notice>,
-    pub(super) shared: WeakShared,
+    pub(super) shared: Shared,
     pub(super) known: watch::Sender<Known>,
     /// Requests that wait to be let open a stream.
     pub(super) waiting: VecDeque<Arc<Cell>>,
     /// Requests that were received and not accepted.
     pub(super) incoming: VecDeque<(Request<()>, Arc<Cell>)>,
     pub(super) pings: VecDeque<oneshot::Sender<Duration>>,
+    /// Whether nobody makes requests any more.
+    pub(super) is_unneeded: bool,
     /// Whether the others have had their turn before something is written.
     has_yielded: bool,
     needs_flush: bool,
@@ -71,7 +73,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const READS: usize = 16;
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
-    /// The driver, and a way to it, which it does not keep up itself.
+    /// The driver, and a way to it.
     pub(super) fn new(role: Role, io: T, config: Config) -> (Self, Shared) {
         let (sender, notices) = unbounded_channel();
         let (known, watched) = watch::channel(Known::default());
@@ -84,11 +86,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             cells: Vec::new(),
             notices,
             batch: Vec::new(),
-            shared: shared.downgrade(),
+            shared: shared.clone(),
             known,
             waiting: VecDeque::new(),
             incoming: VecDeque::new(),
             pings: VecDeque::new(),
+            is_unneeded: false,
             has_yielded: false,
             needs_flush: false,
             timer: Timer::default(),
@@ -126,6 +129,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 let noticed = self.poll_notices(cx);
                 let received = self.poll_receive(cx)?;
                 self.open_waiting();
+                if self.is_unneeded && self.core.open_streams() == 0 && self.waiting.is_empty() {
+                    self.core.shutdown(Instant::now().into_std());
+                }
                 if self.core.is_finished() && self.waiting.is_empty() {
                     self.stage = Stage::Last;
                 }
@@ -173,11 +179,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         loop {
             let mut batch = std::mem::take(&mut self.batch);
             match self.notices.poll_recv_many(cx, &mut batch, AT_ONCE) {
-                Poll::Ready(0) => {
-                    // There is no stream, and nobody left to open one.
-                    self.core.shutdown(Instant::now().into_std());
-                    return noticed;
-                }
+                // It is closed, because the connection has ended.
+                Poll::Ready(0) => return noticed,
                 Poll::Ready(_) => noticed = true,
                 Poll::Pending => {
                     if batch.capacity() <= AT_ONCE {

@@ -22,6 +22,7 @@ impl<T> Driver<T> {
                     self.pings.push_back(answer);
                 }
             }
+            Notice::Unneeded => self.is_unneeded = true,
             Notice::Shutdown => self.core.shutdown(Instant::now().into_std()),
         }
     }
@@ -122,8 +123,7 @@ impl<T> Driver<T> {
     pub(super) fn tell(&mut self, event: Event) {
         match event {
             Event::Request { stream, request, end_stream } => {
-                let Some(shared) = self.shared.upgrade() else { return };
-                let cell = Cell::new(shared, Some(stream));
+                let cell = Cell::new(self.shared.clone(), Some(stream));
                 cell.received(Default::default(), end_stream);
                 self.register(stream, &cell);
                 self.incoming.push_back((request, cell));
@@ -151,13 +151,9 @@ impl<T> Driver<T> {
                 }
             }
             Event::Promise { stream, promised, request } => {
-                let parent = self.cell(stream).cloned().zip(self.shared.upgrade());
-                let Some((parent, shared)) = parent else {
-                    return self.core.reset(promised, ErrorCode::CANCEL);
-                };
-                let cell = Cell::new(shared, Some(promised));
+                let cell = Cell::new(self.shared.clone(), Some(promised));
                 self.register(promised, &cell);
-                if !parent.received_promise(request, cell) {
+                if !self.cell(stream).is_some_and(|parent| parent.received_promise(request, cell)) {
                     self.core.reset(promised, ErrorCode::CANCEL);
                 }
             }

@@ -5,8 +5,7 @@ use tokio::sync::oneshot;
 use super::shared::{Notice, Shared};
 use crate::error::Error;
 
-/// What can be asked of a connection while it is driven elsewhere. It keeps up a client's connection that would
-/// otherwise end.
+/// What can be asked of a connection while it is driven elsewhere. It does not keep a client's connection up.
 #[derive(Clone, Debug)]
 pub struct Handle {
     shared: Shared,

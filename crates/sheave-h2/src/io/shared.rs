@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedSender, WeakUnboundedSender};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
 use super::cell::Cell;
@@ -13,17 +13,10 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::settings::Settings;
 
-/// A way to the connection. Once nobody has one, and no stream is left, nothing can happen any more.
+/// A way to the connection.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     notices: UnboundedSender<Notice>,
-    common: Arc<Common>,
-}
-
-/// The same, without keeping the connection up.
-#[derive(Debug)]
-pub(super) struct WeakShared {
-    notices: WeakUnboundedSender<Notice>,
     common: Arc<Common>,
 }
 
@@ -47,6 +40,8 @@ pub(super) enum Notice {
     Ping(oneshot::Sender<Duration>),
     /// End, once all streams have.
     Shutdown,
+    /// The same: nobody can make requests any more. What was made so far is still waited for.
+    Unneeded,
 }
 
 /// What is known of the connection.
@@ -77,10 +72,6 @@ impl Shared {
         Self { notices, common: Arc::new(common) }
     }
 
-    pub(super) fn downgrade(&self) -> WeakShared {
-        WeakShared { notices: self.notices.downgrade(), common: Arc::clone(&self.common) }
-    }
-
     /// Tells the connection. If that is gone, it has told everyone so.
     pub(super) fn notice(&self, notice: Notice) {
         let _ = self.notices.send(notice);
@@ -89,20 +80,6 @@ impl Shared {
     /// Whether the connection is gone.
     pub(super) fn is_closed(&self) -> bool {
         self.notices.is_closed()
-    }
-}
-
-impl WeakShared {
-    pub(super) fn upgrade(&self) -> Option<Shared> {
-        Some(Shared { notices: self.notices.upgrade()?, common: Arc::clone(&self.common) })
-    }
-}
-
-impl Deref for WeakShared {
-    type Target = Common;
-
-    fn deref(&self) -> &Common {
-        &self.common
     }
 }
 
