@@ -21,7 +21,8 @@ macro_rules! counted {
 #[tokio::test]
 async fn messages_on_many_streams_leave_together() {
     const STREAMS: u32 = 200;
-    let (mut echo, [near_writes, far_writes, ..]) = counted!(Config::default().max_concurrent_streams(STREAMS));
+    let (mut echo, [near_writes, far_writes, ..]) =
+        counted!(Config::default().max_concurrent_streams(STREAMS));
     let mut tunnels = Vec::new();
     for _ in 0..STREAMS {
         tunnels.push(echo.tunnel().await);

@@ -1,0 +1,251 @@
+//! How streams and connections end.
+#![cfg(feature = "tokio")]
+
+mod io_common;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use io_common::{Echo, all, bounded, bytes, echo, serve};
+use sheave_h2::io::{client, server};
+use sheave_h2::{Config, Error, ErrorCode, Protocol, Timeout};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::sync::{mpsc, oneshot};
+
+fn get() -> Request<()> {
+    Request::get("https://example.org/").body(()).unwrap()
+}
+
+#[tokio::test]
+async fn a_dropped_handle_resets_its_stream_and_nothing_else() {
+    let mut echo = Echo::start(Config::default());
+    let (mut send, mut receive) = echo.tunnel().await;
+    for round in 0..6 {
+        let (other_send, other_receive) = echo.tunnel().await;
+        match round % 3 {
+            0 => drop((other_send, other_receive)),
+            1 => drop(other_send),
+            _ => drop(other_receive),
+        }
+        send.write_all(b"still here").await.unwrap();
+        bounded(receive.read_exact(&mut [0; 10])).await.unwrap();
+    }
+    drop((send, receive));
+    echo.end().await;
+}
+
+#[tokio::test]
+async fn what_a_server_does_not_answer_is_cancelled() {
+    let (near, far) = duplex(1 << 16);
+    let serving = serve(far, Config::default(), |_, respond| async move { drop(respond) });
+    let (mut requests, connection) = client::handshake(near);
+    let driving = tokio::spawn(connection);
+    let (response, _send) = requests.send_request(get(), true).unwrap();
+    assert!(matches!(bounded(response).await, Err(Error::Reset(ErrorCode::CANCEL))));
+    drop((requests, _send));
+    bounded(driving).await.unwrap().unwrap();
+    bounded(serving).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_answers_early_takes_no_more() {
+    let (near, far) = duplex(1 << 16);
+    let serving = serve(far, Config::default(), |request, respond| async move {
+        drop(request);
+        let mut send = respond.send_response(Response::new(()), false).unwrap();
+        send.send_data(&b"enough"[..]).await.unwrap();
+        send.finish().unwrap();
+    });
+    let (mut requests, connection) = client::handshake(near);
+    let driving = tokio::spawn(connection);
+    let request = Request::post("https://example.org/").body(()).unwrap();
+    let (response, mut send) = requests.send_request(request, false).unwrap();
+    let mut body = bounded(response).await.unwrap().into_body();
+    assert_eq!(all(&mut body).await, b"enough");
+    // RFC 9113 §8.1
+    assert!(matches!(bounded(send.failed()).await, Error::Reset(ErrorCode::NO_ERROR)));
+    assert!(matches!(send.send_data(&b"more"[..]).await, Err(Error::Reset(ErrorCode::NO_ERROR))));
+    drop((requests, send, body));
+    bounded(driving).await.unwrap().unwrap();
+    bounded(serving).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_came_before_a_reset_is_read() {
+    let (near, far) = duplex(1 << 16);
+    let serving = serve(far, Config::default(), |_, respond| async move {
+        let mut send = respond.send_response(Response::new(()), false).unwrap();
+        send.send_data(&b"some"[..]).await.unwrap();
+        while send.queued() > 0 {
+            tokio::task::yield_now().await;
+        }
+        send.reset(ErrorCode::INTERNAL_ERROR);
+    });
+    let (mut requests, connection) = client::handshake(near);
+    let driving = tokio::spawn(connection);
+    let (response, _send) = requests.send_request(get(), true).unwrap();
+    let mut body = bounded(response).await.unwrap().into_body();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(bounded(body.data()).await.unwrap().unwrap(), b"some"[..]);
+    let error = bounded(body.data()).await.unwrap();
+    assert!(matches!(error, Err(Error::Reset(ErrorCode::INTERNAL_ERROR))), "{error:?}");
+    drop((requests, _send, body));
+    bounded(driving).await.unwrap().unwrap();
+    bounded(serving).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_shutdown_loses_nothing_that_was_accepted() {
+    let (near, far) = duplex(1 << 16);
+    let (tell, mut handles) = mpsc::unbounded_channel();
+    let (release, released) = tokio::sync::watch::channel(false);
+    let serving = tokio::spawn(async move {
+        let mut connection = server::handshake(far);
+        tell.send(connection.handle()).unwrap();
+        while let Some(accepted) = connection.accept().await {
+            let (request, respond) = accepted.unwrap();
+            let mut released = released.clone();
+            tokio::spawn(async move {
+                released.wait_for(|released| *released).await.unwrap();
+                echo(request, respond).await;
+            });
+        }
+    });
+    let (mut requests, connection) = client::handshake(near);
+    let driving = tokio::spawn(connection);
+    let server = bounded(handles.recv()).await.unwrap();
+    let mut responses = Vec::new();
+    for _ in 0..50 {
+        requests.ready().await.unwrap();
+        let (response, mut send) = requests.send_request(get(), false).unwrap();
+        send.send_data(Bytes::from(bytes(1000))).await.unwrap();
+        send.finish().unwrap();
+        responses.push(response);
+    }
+    bounded(server.ping()).await.unwrap();
+    server.shutdown();
+    // It is told, and takes no more once the round trip is over.
+    while requests.ready().await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(requests.send_request(get(), true), Err(Error::Closed)));
+    release.send(true).unwrap();
+    for response in responses {
+        let mut response = bounded(response).await.unwrap();
+        assert_eq!(all(response.body_mut()).await, bytes(1000));
+    }
+    bounded(driving).await.unwrap().unwrap();
+    bounded(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_broken_transport_fails_every_stream() {
+    let (near, far) = duplex(1 << 16);
+    let (ready, opened) = oneshot::channel();
+    let serving = tokio::spawn(async move {
+        let mut connection = server::handshake_with(far, Config::default().enable_connect_protocol(true));
+        let (request, respond) = connection.accept().await.unwrap().unwrap();
+        let send = respond.send_response(Response::new(()), false).unwrap();
+        let driven = tokio::time::timeout(Duration::from_millis(50), connection.accept()).await;
+        assert!(driven.is_err());
+        ready.send(()).unwrap();
+        drop((request, send));
+    });
+    let (mut requests, connection) = client::handshake(near);
+    let driving = tokio::spawn(connection);
+    let request = Request::connect("https://example.org/").extension(Protocol::websocket());
+    let (response, mut send) = requests.send_request(request.body(()).unwrap(), false).unwrap();
+    let mut body = bounded(response).await.unwrap().into_body();
+    bounded(opened).await.unwrap();
+    bounded(serving).await.unwrap();
+    assert!(matches!(bounded(driving).await.unwrap(), Err(Error::Io(_))));
+    assert!(matches!(bounded(body.data()).await, Some(Err(Error::Io(_)))));
+    assert!(matches!(send.send_data(&b"more"[..]).await, Err(Error::Io(_))));
+    assert!(matches!(requests.ready().await, Err(Error::Io(_))));
+}
+
+#[tokio::test]
+async fn a_dropped_connection_tells_its_handles() {
+    let (near, _far) = duplex(1 << 16);
+    let (mut requests, connection) = client::handshake(near);
+    let (response, mut send) = requests.send_request(get(), false).unwrap();
+    drop(connection);
+    assert!(matches!(bounded(response).await, Err(Error::Closed)));
+    assert!(matches!(send.send_data(&b"more"[..]).await, Err(Error::Closed)));
+    assert!(requests.ready().await.is_err());
+    assert!(requests.settings().await.is_err());
+    assert!(requests.handle().ping().await.is_err());
+    assert!(requests.send_request(get(), true).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_not_there_is_given_up() {
+    for (config, expected) in [
+        (Config::default(), Timeout::Handshake),
+        (
+            Config::default().handshake_timeout(None).settings_timeout(Some(Duration::from_secs(3))),
+            Timeout::Settings,
+        ),
+    ] {
+        let (near, _far) = duplex(1 << 16);
+        let (_requests, connection) = client::handshake_with(near, config);
+        let error = bounded(connection).await.unwrap_err();
+        assert!(matches!(error, Error::Timeout(timeout) if timeout == expected), "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_given_up() {
+    let (near, _far) = duplex(100);
+    let config = Config::default().handshake_timeout(None).settings_timeout(None);
+    let (mut requests, connection) = client::handshake_with(near, config);
+    for _ in 0..10 {
+        requests.send_request(get(), true).map(drop).unwrap();
+    }
+    let error = bounded(connection).await.unwrap_err();
+    assert!(matches!(error, Error::Timeout(Timeout::Write)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keepalive_finds_a_peer_that_is_gone() {
+    let (near, mut far) = duplex(1 << 16);
+    let config = Config::default().keepalive(Some(Duration::from_secs(30))).settings_timeout(None);
+    let (_requests, connection) = client::handshake_with(near, config);
+    // It begins, and says nothing more.
+    far.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+    let error = tokio::time::timeout(Duration::from_secs(600), connection).await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Timeout(Timeout::KeepAlive)), "{error:?}");
+}
+
+#[tokio::test]
+async fn trailers_and_interim_responses_and_pushes() {
+    let (near, far) = duplex(1 << 16);
+    let serving = serve(far, Config::default(), |_, mut respond| async move {
+        respond.send_informational(Response::builder().status(103).body(()).unwrap()).unwrap();
+        let pushed = respond.push(Request::get("https://example.org/pushed").body(()).unwrap()).unwrap();
+        let mut send = pushed.send_response(Response::new(()), false).unwrap();
+        send.send_data(&b"pushed"[..]).await.unwrap();
+        send.finish().unwrap();
+        let mut send = respond.send_response(Response::new(()), false).unwrap();
+        send.send_data(&b"asked"[..]).await.unwrap();
+        send.send_trailers(HeaderMap::from_iter([("a".parse().unwrap(), "b".parse().unwrap())])).unwrap();
+    });
+    let (mut requests, connection) = client::handshake_with(near, Config::default().enable_push(true));
+    let driving = tokio::spawn(connection);
+    let (mut response, send) = requests.send_request(get(), true).unwrap();
+    let informational = bounded(response.informational()).await.unwrap().unwrap();
+    assert_eq!(informational.status(), 103);
+    let mut promises = response.promises();
+    let (request, pushed) = bounded(promises.next()).await.unwrap();
+    assert_eq!(request.uri(), "https://example.org/pushed");
+    assert_eq!(all(bounded(pushed).await.unwrap().body_mut()).await, b"pushed");
+    assert!(bounded(response.informational()).await.unwrap().is_none());
+    let mut body = bounded(response).await.unwrap().into_body();
+    assert_eq!(all(&mut body).await, b"asked");
+    assert_eq!(bounded(body.trailers()).await.unwrap().unwrap()["a"], "b");
+    assert!(bounded(promises.next()).await.is_none());
+    drop((requests, send));
+    bounded(driving).await.unwrap().unwrap();
+    bounded(serving).await.unwrap().unwrap();
+}
