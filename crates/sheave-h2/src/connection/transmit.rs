@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -82,6 +83,9 @@ impl Connection {
                 if !matches!(section, Section::Promise(..)) {
                     self.sent(key, Frame::Headers { end_stream });
                 }
+            }
+            if let Some(stream) = self.streams.get_mut(key) {
+                stream.sending.sections = VecDeque::new();
             }
             self.transmit_end(key);
             self.scheduler.ready(key, &mut self.streams);

@@ -52,9 +52,11 @@ struct Sending {
 
 #[derive(Debug, Default)]
 struct Receiving {
-    /// What was not read yet.
-    content: VecDeque<BytesMut>,
-    /// Whether the last of it was made here, so that more can be added.
+    /// What was not read yet; empty if there is nothing.
+    content: BytesMut,
+    /// What comes behind it.
+    more: VecDeque<BytesMut>,
+    /// Whether the last of them was made here, so that more can be added.
     is_gathered: bool,
     /// Whether nothing more comes.
     complete: bool,
@@ -73,6 +75,17 @@ struct Rest {
     promised: Option<Waker>,
     /// Who waits for it to be opened.
     opened: Option<Waker>,
+}
+
+impl Rest {
+    fn is_empty(&self) -> bool {
+        self.informational.is_empty()
+            && self.response.is_none()
+            && self.trailers.is_none()
+            && self.promises.is_empty()
+            && self.promised.is_none()
+            && self.opened.is_none()
+    }
 }
 
 /// What the connection is asked to do, in the order of the fields.
@@ -239,7 +252,7 @@ impl Cell {
     /// The next content; `None` when all has come.
     pub(super) fn poll_content(self: &Arc<Self>, cx: &Context<'_>) -> Poll<Option<Result<BytesMut, Error>>> {
         let mut state = self.lock();
-        if let Some(content) = state.receiving.content.pop_front() {
+        if let Some(content) = state.receiving.pop() {
             return Poll::Ready(Some(Ok(content)));
         }
         if state.receiving.complete {
@@ -254,8 +267,13 @@ impl Cell {
 
     /// Puts the rest of what was taken back.
     pub(super) fn unread(&self, rest: BytesMut) {
-        if !rest.is_empty() {
-            self.lock().receiving.content.push_front(rest);
+        if rest.is_empty() {
+            return;
+        }
+        let receiving = &mut self.lock().receiving;
+        let next = mem::replace(&mut receiving.content, rest);
+        if !next.is_empty() {
+            receiving.more.push_front(next);
         }
     }
 
@@ -296,6 +314,7 @@ impl Cell {
     ) -> Poll<Result<T, Error>> {
         let mut state = self.lock();
         if let Some(found) = state.rest.as_deref_mut().and_then(find) {
+            state.rest.take_if(|rest| rest.is_empty());
             return Poll::Ready(found);
         }
         if let Some(error) = &state.error {
@@ -311,7 +330,7 @@ impl Cell {
     }
 
     /// The next promise; `None` when no more come.
-    pub(super) fn poll_promise(&self, cx: &Context<'_>) -> Poll<Option<(Request<()>, Arc<Cell>)>> {
+    pub(super) fn poll_promise(&self, cx: &Context<'_>) -> Poll<Option<(Request<()>, Arc<Self>)>> {
         let mut state = self.lock();
         let ended = state.error.is_some() || state.receiving.complete;
         let rest = state.rest.get_or_insert_default();
@@ -328,8 +347,10 @@ impl Cell {
     /// Nobody receives any more.
     pub(super) fn drop_receiver(self: &Arc<Self>, code: ErrorCode) {
         let mut state = self.lock();
-        let unread: usize = state.receiving.content.iter().map(BytesMut::len).sum();
-        state.receiving.content = VecDeque::new();
+        let mut unread = 0;
+        while let Some(content) = state.receiving.pop() {
+            unread += content.len();
+        }
         state.receiving.unwanted = true;
         state.receiving.waker = None;
         state.wants.released += unread;
@@ -483,17 +504,33 @@ impl State {
 }
 
 impl Receiving {
-    fn push(&mut self, content: BytesMut) {
-        if content.len() > SMALL {
-            self.is_gathered = false;
-            self.content.push_back(content);
+    fn push(&mut self, mut content: BytesMut) {
+        let is_small = content.len() <= SMALL;
+        let last = self.more.back_mut().unwrap_or(&mut self.content);
+        if is_small && self.is_gathered && !last.is_empty() && last.len() < GATHERED {
+            last.extend_from_slice(&content);
             return;
         }
-        match self.content.back_mut() {
-            Some(last) if self.is_gathered && last.len() < GATHERED => last.extend_from_slice(&content),
-            _ => self.content.push_back(BytesMut::from(&content[..])),
+        if is_small {
+            content = BytesMut::from(&content[..]);
         }
-        self.is_gathered = true;
+        self.is_gathered = is_small;
+        if self.content.is_empty() {
+            self.content = content;
+        } else {
+            self.more.push_back(content);
+        }
+    }
+
+    fn pop(&mut self) -> Option<BytesMut> {
+        if self.content.is_empty() {
+            return None;
+        }
+        let next = self.more.pop_front().unwrap_or_default();
+        if self.more.is_empty() {
+            self.more = VecDeque::new();
+        }
+        Some(mem::replace(&mut self.content, next))
     }
 }
 

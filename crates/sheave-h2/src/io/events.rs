@@ -31,10 +31,11 @@ impl<T> Driver<T> {
         let (key, wants) = cell.take_wants();
         if let Some(key) = key {
             self.fulfil(key, cell, wants);
-        } else if matches!(wants.sections.front(), Some(Section::Request(..))) && wants.reset.is_none() {
-            if !cell.put_back(wants) {
-                self.waiting.push_back(Arc::clone(cell));
-            }
+        } else if matches!(wants.sections.front(), Some(Section::Request(..)))
+            && wants.reset.is_none()
+            && !cell.put_back(wants)
+        {
+            self.waiting.push_back(Arc::clone(cell));
         }
     }
 

@@ -1,0 +1,86 @@
+//! What is held while nothing happens.
+#![cfg(feature = "tokio")]
+
+mod io_common;
+
+use std::alloc::System;
+
+use http::{Request, Response};
+use io_common::{bounded, serve};
+use sheave_h2::io::client;
+use sheave_h2::{Config, Protocol};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::sync::mpsc;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn held() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated - stats.bytes_deallocated
+}
+
+const CONNECTIONS: usize = 20;
+const STREAMS: usize = 1000;
+/// More than is copied together.
+const MESSAGE: usize = 3000;
+
+/// Both sides are in the same process: half of it is one side's.
+#[tokio::test]
+async fn an_idle_stream_and_an_idle_connection() {
+    let before = held();
+    let (tell, mut accepted) = mpsc::unbounded_channel();
+    let mut connections = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let (near, far) = duplex(16 << 10);
+        let config = Config::default().max_concurrent_streams(STREAMS as u32).enable_connect_protocol(true);
+        let tell = tell.clone();
+        serve(far, config, move |request, respond| {
+            let tell = tell.clone();
+            async move {
+                let send = respond.send_response(Response::new(()), false).unwrap();
+                tell.send((send, request.into_body())).unwrap();
+            }
+        });
+        let (requests, connection) = client::handshake(near);
+        tokio::spawn(connection);
+        connections.push(requests);
+    }
+    let mut tunnels = Vec::new();
+    // Everything is used once.
+    let mut used = 0;
+    let mut message = vec![0; MESSAGE];
+    for requests in &mut connections {
+        for _ in 0..STREAMS {
+            let request = Request::connect("https://example.org/").extension(Protocol::websocket());
+            bounded(requests.ready()).await.unwrap();
+            let (response, mut send) = requests.send_request(request.body(()).unwrap(), false).unwrap();
+            let mut receive = bounded(response).await.unwrap().into_body();
+            let (mut other_send, mut other_receive) = bounded(accepted.recv()).await.unwrap();
+            bounded(send.write_all(&message[..100])).await.unwrap();
+            bounded(other_receive.read_exact(&mut message[..100])).await.unwrap();
+            bounded(other_send.write_all(&message)).await.unwrap();
+            bounded(receive.read_exact(&mut message)).await.unwrap();
+            tunnels.push((send, receive, other_send, other_receive));
+            used += 1;
+        }
+    }
+    assert_eq!(used, CONNECTIONS * STREAMS);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let with_streams = held();
+    let each = (with_streams - before) / (2 * used);
+    println!("an idle stream: {each} bytes on each side");
+    drop(tunnels);
+    // They are reset, which both sides have to learn.
+    for requests in &connections {
+        bounded(requests.handle().ping()).await.unwrap();
+        bounded(requests.handle().ping()).await.unwrap();
+    }
+    let each_connection = held().saturating_sub(before) / (2 * CONNECTIONS);
+    println!("an idle connection: {each_connection} bytes on each side, with half a pipe");
+    assert!(each <= 1024, "{each}");
+    assert!(each_connection <= 40 << 10, "{each_connection}");
+}
