@@ -475,6 +475,14 @@ impl Cell {
     pub(super) fn fail(&self, error: Error) {
         self.lock().fail(error);
     }
+
+    /// The connection has ended.
+    pub(super) fn cut(&self, error: &Error) {
+        let mut state = self.lock();
+        // What was not opened the peer has never heard of.
+        let error = state.key.map_or(Error::Unprocessed, |_| error.clone());
+        state.fail(error);
+    }
 }
 
 impl State {

@@ -276,9 +276,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// The connection has failed. If that can be said to the peer, it is.
     fn fail(&mut self, error: Error) {
+        if self.stage != Stage::Open {
+            // Everything was over before.
+            self.stage = Stage::Done;
+            return;
+        }
         self.closed(&error);
-        let is_over =
-            matches!(error, Error::Io(_) | Error::Timeout(Timeout::Write)) || self.stage != Stage::Open;
+        let is_over = matches!(error, Error::Io(_) | Error::Timeout(Timeout::Write));
         self.core.fail_silently(error);
         self.stage = if is_over { Stage::Done } else { Stage::Last };
     }
@@ -294,12 +298,12 @@ impl<T> Driver<T> {
         self.notices.close();
         while let Ok(notice) = self.notices.try_recv() {
             if let Notice::Stream(cell) = notice {
-                cell.fail(error.clone());
+                cell.cut(error);
             }
         }
         let open = self.cells.drain(..).flatten().map(|(_, cell)| cell);
         for cell in open.chain(self.waiting.drain(..)) {
-            cell.fail(error.clone());
+            cell.cut(error);
         }
         self.incoming.clear();
         self.pings.clear();
