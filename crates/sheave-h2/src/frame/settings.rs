@@ -40,7 +40,7 @@ impl<'a> Settings<'a> {
         if ack && !payload.is_empty() {
             return Err(Violation::connection(FRAME_SIZE_ERROR, "an acknowledgement with settings"));
         }
-        if payload.len() % Setting::LENGTH != 0 {
+        if !payload.len().is_multiple_of(Setting::LENGTH) {
             return Err(Violation::connection(FRAME_SIZE_ERROR, "SETTINGS is no multiple of 6 bytes"));
         }
         Ok(Self { ack, payload })

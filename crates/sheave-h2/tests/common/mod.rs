@@ -31,6 +31,9 @@ pub(crate) struct Wire {
 pub(crate) const GET: [(&str, &str); 4] =
     [(":method", "GET"), (":scheme", "https"), (":authority", "example.org"), (":path", "/")];
 
+/// How many bytes the connection gets at once: all there are, each alone, and some that fit nothing.
+pub(crate) const CUTS: [usize; 3] = [usize::MAX, 1, 7];
+
 impl Wire {
     /// Where nothing was said yet.
     pub(crate) fn new(role: Role, config: Config) -> Self {
@@ -61,6 +64,33 @@ impl Wire {
     /// A client whose server has begun, and has acknowledged its settings.
     pub(crate) fn client(config: Config) -> Self {
         Self::new(Role::Client, config).begin()
+    }
+
+    /// From here on the connection gets so many bytes at once.
+    pub(crate) fn cut(mut self, cut: usize) -> Self {
+        self.cut = cut;
+        self
+    }
+
+    /// The client's request number `id`, which has no content if `flags` say so. Nothing is told of it.
+    pub(crate) fn request(&mut self, id: u32, flags: u8) -> StreamKey {
+        self.headers(id, &GET, flags);
+        self.events();
+        self.stream(id)
+    }
+
+    /// A request is made, and sent. Nothing is told of it.
+    pub(crate) fn open(&mut self, end_stream: bool) -> StreamKey {
+        let (parts, ()) = http::Request::get("https://example.org/").body(()).unwrap().into_parts();
+        let key = self.connection.open(parts, end_stream).unwrap();
+        self.frames();
+        key
+    }
+
+    /// A response without fields is given. Nothing is sent yet.
+    pub(crate) fn respond(&mut self, key: StreamKey, end_stream: bool) {
+        let (parts, ()) = http::Response::new(()).into_parts();
+        self.connection.respond(key, parts, end_stream).unwrap();
     }
 
     fn begin(mut self) -> Self {
