@@ -32,7 +32,7 @@ use crate::frame::RstStream;
 use crate::priority::Priority;
 use crate::scheduler::Scheduler;
 use crate::settings::Settings;
-use crate::stream::Closed;
+use crate::stream::{Closed, State};
 use crate::stream_id::StreamId;
 use crate::streams::{StreamKey, Streams};
 
@@ -177,6 +177,7 @@ impl Connection {
 
     /// Gives back memory that is kept for what may come, when nothing has come for a while.
     pub fn shrink(&mut self) {
+        self.streams.shrink();
         self.scheduler.shrink();
         self.heads.shrink_to_fit();
         self.credits.shrink_to_fit();
@@ -201,7 +202,11 @@ impl Connection {
 
     /// Whether nothing was ever sent or received on the stream (RFC 9113 §5.1).
     fn is_idle(&self, id: StreamId) -> bool {
-        if self.is_remote(id) { id > self.highest } else { self.next.is_some_and(|next| id >= next) }
+        if self.is_remote(id) {
+            return id > self.highest;
+        }
+        let unsent = |key| self.streams.get(key).is_some_and(|stream| stream.state == State::Idle);
+        self.next.is_some_and(|next| id >= next) || self.streams.key(id).is_some_and(unsent)
     }
 
     /// How many of those that may be open at once there are of whoever opens streams of this number.

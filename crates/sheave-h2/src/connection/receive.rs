@@ -82,13 +82,13 @@ impl Connection {
     /// The head of the next frame, if that is whole and in order.
     fn next_frame(&self, input: &BytesMut) -> Result<Option<Head>, Violation> {
         let Some(head) = Head::read(input) else { return Ok(None) };
-        // RFC 9113 §4.2
-        if head.length > self.local.acknowledged().max_frame_size {
-            return Err(Violation::connection(ErrorCode::FRAME_SIZE_ERROR, "a frame above MAX_FRAME_SIZE"));
-        }
         // RFC 9113 §3.4
         if !self.local.has_heard() && (head.kind != Kind::SETTINGS || head.has(frame::flag::ACK)) {
             return Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, "SETTINGS do not come first"));
+        }
+        // RFC 9113 §4.2
+        if head.length > self.local.acknowledged().max_frame_size {
+            return Err(Violation::connection(ErrorCode::FRAME_SIZE_ERROR, "a frame above MAX_FRAME_SIZE"));
         }
         self.expects_block(head)?;
         Ok((input.len() >= Head::LENGTH + head.length as usize).then_some(head))
@@ -105,7 +105,7 @@ impl Connection {
             frame::Frame::PushPromise(frame) => return self.receive_promise(frame, now),
             frame::Frame::Continuation(frame) => return self.receive_continuation(frame, now),
             frame::Frame::Settings(frame) => return self.receive_settings(frame, now),
-            frame::Frame::GoAway(frame) => return self.receive_goaway(frame),
+            frame::Frame::GoAway(frame) => return self.receive_goaway(frame, now),
             frame::Frame::RstStream(frame) => return self.receive_reset(frame, now),
             frame::Frame::Ping(frame) if frame.ack => return self.receive_pong(frame.payload, now),
             frame::Frame::Ping(frame) => {
@@ -165,7 +165,8 @@ impl Connection {
             }
             refused => {
                 self.budget.released(whole);
-                if refused.is_ok() {
+                // What was on its way to a stream that we reset is no wonder, however much it is.
+                if refused.is_ok() && length == 0 {
                     self.glitch(now)?;
                 }
                 refused.map(|_| None)
@@ -216,25 +217,37 @@ impl Connection {
         id: StreamId,
         frame: stream::Frame,
     ) -> Result<Option<StreamKey>, Violation> {
+        let Some((key, state)) = self.look_up(id, frame)? else { return Ok(None) };
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.state = state;
+        }
+        Ok(Some(key))
+    }
+
+    /// The stream that a frame comes for, and the state that it will have by it. `None` if the frame means nothing any more.
+    pub(super) fn look_up(
+        &self,
+        id: StreamId,
+        frame: stream::Frame,
+    ) -> Result<Option<(StreamKey, State)>, Violation> {
         let key = self.streams.key(id);
         let state = match key.and_then(|key| self.streams.get(key)) {
             Some(stream) => stream.state,
+            None if self.leaves_out(id) => State::Closed(Closed::ResetHere),
             None if self.is_idle(id) => State::Idle,
-            // Long ago: as if it were reset, so that a peer that is late does not end the connection.
-            None => State::Closed(self.streams.closed(id).unwrap_or(Closed::ResetThere)),
+            None => State::Closed(self.streams.closed(id)),
         };
-        match state.receive(frame) {
-            Received::To(to) => {
-                if let Some(stream) = key.and_then(|key| self.streams.get_mut(key)) {
-                    stream.state = to;
-                }
-                Ok(key)
+        match (state.receive(frame), key) {
+            (Received::To(to), Some(key)) if state != State::Idle => Ok(Some((key, to))),
+            // RFC 9113 §5.1.1: the other side is who opens it.
+            (Received::To(_), _) => {
+                Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, "HEADERS on an idle stream"))
             }
-            Received::Ignored => Ok(None),
-            Received::StreamError(code) => {
+            (Received::Ignored, _) => Ok(None),
+            (Received::StreamError(code), _) => {
                 Err(Violation::stream(id, code, "a frame that the stream's state excludes"))
             }
-            Received::ConnectionError(code) => {
+            (Received::ConnectionError(code), _) => {
                 Err(Violation::connection(code, "a frame that the stream's state excludes"))
             }
         }
@@ -242,7 +255,12 @@ impl Connection {
 
     fn receive_reset(&mut self, frame: RstStream, now: Instant) -> Result<Option<Event>, Violation> {
         let Some(stream) = self.receive_on(frame.stream, stream::Frame::Reset)? else {
-            self.glitch(now)?;
+            if self.is_just_closed(frame.stream) {
+                // It was on its way. Nothing follows upon it.
+                self.streams.remember(frame.stream, Closed::ResetThere);
+            } else {
+                self.glitch(now)?;
+            }
             return Ok(None);
         };
         if self.is_remote(frame.stream) {
@@ -268,7 +286,8 @@ impl Connection {
                 .map_err(|_| Violation::connection(ErrorCode::FLOW_CONTROL_ERROR, overflow));
         }
         let Some(key) = self.receive_on(frame.stream, stream::Frame::WindowUpdate)? else {
-            return self.glitch(now);
+            // With every stream that ends some are on their way.
+            return if self.is_just_closed(frame.stream) { Ok(()) } else { self.glitch(now) };
         };
         if let Some(stream) = self.streams.get_mut(key) {
             let window = &mut stream.sending.window;
@@ -278,6 +297,11 @@ impl Connection {
         }
         self.scheduler.ready(key, &mut self.streams);
         Ok(())
+    }
+
+    /// Whether a stream is closed, and the peer may not have known it when it sent what comes now.
+    fn is_just_closed(&self, id: StreamId) -> bool {
+        matches!(self.streams.closed(id), Closed::Ended | Closed::ResetHere)
     }
 
     fn receive_priority_update(&mut self, frame: PriorityUpdate<'_>, now: Instant) -> Result<(), Violation> {

@@ -200,13 +200,24 @@ impl Connection {
     pub fn release(&mut self, key: StreamKey, length: usize, now: Instant) {
         self.budget.released(length);
         let Some(stream) = self.streams.get_mut(key) else { return };
-        if stream.receiving.release(length) && stream.state.is_receiving() && !stream.receiving.is_listed {
+        stream.receiving.release(length);
+        if !self.credit(key) {
+            return;
+        }
+        if let Some(payload) = self.pings.measure(now) {
+            crate::frame::Ping { ack: false, payload }.write(&mut self.control);
+        }
+    }
+
+    /// The peer is to be told how much was read, if that is worth it.
+    pub(super) fn credit(&mut self, key: StreamKey) -> bool {
+        let Some(stream) = self.streams.get_mut(key) else { return false };
+        let is_due = stream.receiving.is_due() && stream.state.is_receiving() && !stream.receiving.is_listed;
+        if is_due {
             stream.receiving.is_listed = true;
             self.credits.push(key);
-            if let Some(payload) = self.pings.measure(now) {
-                crate::frame::Ping { ack: false, payload }.write(&mut self.control);
-            }
         }
+        is_due
     }
 
     /// A stream that content can be sent on.
@@ -233,10 +244,11 @@ impl Connection {
     /// What the peer is told first (RFC 9113 §3.4).
     pub(super) fn begin(&mut self) {
         if !self.is_server() {
-            self.control.extend_from_slice(super::PREFACE);
+            self.output.push_slice(super::PREFACE);
         }
         let settings = *self.local.told();
         let changes: Vec<Setting> = settings.changes(self.local.acknowledged()).collect();
-        crate::frame::Settings::write(&changes, &mut self.control);
+        // Not among the control frames, which an early failure drops.
+        crate::frame::Settings::write(&changes, self.output.tail());
     }
 }

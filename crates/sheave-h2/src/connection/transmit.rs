@@ -8,6 +8,7 @@ use crate::event::Progress;
 use crate::frame::{Continuation, Head, Headers, Kind, PushPromise, RstStream, WindowUpdate, flag};
 use crate::message;
 use crate::scheduler::{QUANTUM, Scheduler};
+use crate::settings::MAX_WINDOW_SIZE;
 use crate::stream::{Closed, Ending, Frame, Section};
 use crate::stream_id::StreamId;
 use crate::streams::StreamKey;
@@ -19,18 +20,16 @@ impl Connection {
     /// What is to be written next: what is taken out counts as sent. Empty once there is nothing more to send, or that may
     /// be sent.
     pub fn transmit(&mut self, now: Instant) -> &mut Chunks {
-        if self.output.len() < BATCH {
+        if self.output.len() < BATCH && self.error().is_none() {
             self.transmit_control();
-            if self.error().is_none() {
-                self.transmit_credits(now);
-                self.transmit_heads();
-                self.transmit_content();
-            }
+            self.transmit_credits(now);
+            self.transmit_heads();
+            self.transmit_content();
         }
         &mut self.output
     }
 
-    fn transmit_control(&mut self) {
+    pub(super) fn transmit_control(&mut self) {
         if !self.control.is_empty() {
             self.output.push_slice(&self.control);
             self.control.clear();
@@ -44,13 +43,15 @@ impl Connection {
         if increment > 0 {
             WindowUpdate { stream: StreamId::CONNECTION, increment }.write(self.output.tail());
         }
+        // What the peer was told of settings may hold already: together that stays a window.
+        let most = self.config.max_window_size.min(MAX_WINDOW_SIZE - self.local.initial_window_increase());
         for key in self.credits.drain(..) {
             let Some(stream) = self.streams.get_mut(key) else { continue };
             stream.receiving.is_listed = false;
             if !stream.state.is_receiving() {
                 continue;
             }
-            let (most, mut spare) = (self.config.max_window_size, self.budget.spare());
+            let (most, mut spare) = (most, self.budget.spare());
             let before = spare;
             let increment = stream.receiving.update(now, self.pings.round_trip(), most, &mut spare);
             self.budget.grew(before - spare);
