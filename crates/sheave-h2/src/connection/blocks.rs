@@ -139,7 +139,7 @@ impl Connection {
     }
 
     fn begin_block(&mut self, stream: StreamId, fate: Fate) {
-        let fields = FieldList::new(self.config.max_header_list_size as usize).join_cookies(true);
+        let fields = FieldList::new(self.config.max_header_list_size as usize);
         self.block = Some(Block { stream, continuations: 0, fields, fate });
     }
 
@@ -167,7 +167,7 @@ impl Connection {
                     None => Ok(None),
                 }
             }
-            Fate::Promise { stream, promised } => self.receive_promised(stream, promised, &block.fields, now),
+            Fate::Promise { stream, promised } => self.receive_promised(stream, promised, &block.fields),
             Fate::Error(violation) => Err(violation),
             Fate::Ignored => Ok(None),
         }

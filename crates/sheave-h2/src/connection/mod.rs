@@ -32,7 +32,7 @@ use crate::frame::RstStream;
 use crate::priority::Priority;
 use crate::scheduler::Scheduler;
 use crate::settings::Settings;
-use crate::stream::{Closed, State};
+use crate::stream::{Closed, Section, State};
 use crate::stream_id::StreamId;
 use crate::streams::{StreamKey, Streams};
 
@@ -83,6 +83,8 @@ pub struct Connection {
     events: VecDeque<Event>,
 
     encoder: Encoder,
+    /// Where the field block that is sent next is put together.
+    encoded: BytesMut,
     send_window: Window,
     scheduler: Scheduler,
     /// Frames that go first.
@@ -123,6 +125,7 @@ impl Connection {
             announced: Vec::new(),
             events: VecDeque::new(),
             encoder: Encoder::with_max_table_size(config.max_encoder_table_size as usize),
+            encoded: BytesMut::new(),
             send_window: Window::new(Window::DEFAULT),
             scheduler: Scheduler::default(),
             control: BytesMut::new(),
@@ -183,6 +186,7 @@ impl Connection {
         self.credits.shrink_to_fit();
         self.events.shrink_to_fit();
         self.progress.shrink_to_fit();
+        self.encoded = BytesMut::new();
         if self.control.is_empty() {
             self.control = BytesMut::new();
         }
@@ -223,6 +227,12 @@ impl Connection {
         }
         self.budget.shrank(stream.receiving.growth(self.local.acknowledged().initial_window_size));
         self.progress.push_back(Progress::Closed(key));
+        for section in stream.sending.sections {
+            if let Section::Promise(promised, _) = section {
+                // The peer never hears of it.
+                self.close(promised, closed);
+            }
+        }
     }
 
     /// Ends a stream by the peer's fault (RFC 9113 §5.4.2).

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
+use http::{HeaderMap, Request, Response};
 use sheave_h2::frame::{self, Frame, Head, Setting, flag};
 use sheave_h2::{Config, Connection, Error, ErrorCode, Event, PREFACE, Progress, Role, StreamId, StreamKey};
 use sheave_hpack::{Decoder, Encoder, Field, FieldList};
@@ -26,6 +27,8 @@ pub(crate) struct Wire {
     pub(crate) unreleased: Vec<(StreamKey, usize)>,
     /// Whether content is released as it comes.
     pub(crate) releases: bool,
+    /// The fields of the message that was told of last.
+    pub(crate) headers: HeaderMap,
 }
 
 pub(crate) const GET: [(&str, &str); 4] =
@@ -51,6 +54,7 @@ impl Wire {
             streams: HashMap::new(),
             unreleased: Vec::new(),
             releases: true,
+            headers: HeaderMap::new(),
         }
     }
 
@@ -120,6 +124,16 @@ impl Wire {
     }
 
     fn event(&mut self, event: Event) {
+        match &event {
+            Event::Request { request, .. } | Event::Promise { request, .. } => {
+                self.headers = request.headers().clone();
+            }
+            Event::Response { response, .. } | Event::Informational { response, .. } => {
+                self.headers = response.headers().clone();
+            }
+            Event::Trailers { trailers, .. } => self.headers = trailers.clone(),
+            _ => {}
+        }
         let end = |end_stream| if end_stream { " end" } else { "" };
         let told = match event {
             Event::Settings => "settings".to_owned(),
@@ -151,6 +165,7 @@ impl Wire {
             }
             Event::Trailers { stream, trailers } => format!("trailers {} {}", stream.id(), trailers.len()),
             Event::Promise { stream, promised, request } => {
+                self.streams.insert(promised.id().get(), promised);
                 format!("promise {} {} {}", stream.id(), promised.id(), request.uri())
             }
             Event::Reset { stream, error } => format!("reset {} {}", stream.id(), cause(&error)),
@@ -251,6 +266,36 @@ impl Wire {
     /// What came of what was sent since the last time.
     pub(crate) fn progress(&mut self) -> Vec<Progress> {
         std::iter::from_fn(|| self.connection.progress()).collect()
+    }
+
+    // What the connection is asked for.
+
+    /// A client's request.
+    pub(crate) fn open_request(
+        &mut self,
+        request: Request<()>,
+        end_stream: bool,
+    ) -> Result<StreamKey, Error> {
+        let key = self.connection.open(request.into_parts().0, end_stream)?;
+        self.streams.insert(key.id().get(), key);
+        Ok(key)
+    }
+
+    /// A server's response.
+    pub(crate) fn respond_with(
+        &mut self,
+        id: u32,
+        response: Response<()>,
+        end_stream: bool,
+    ) -> Result<(), Error> {
+        let key = self.stream(id);
+        self.connection.respond(key, response.into_parts().0, end_stream)
+    }
+
+    /// A server's response of this status.
+    pub(crate) fn answer(&mut self, id: u32, status: u16, end_stream: bool) {
+        let response = Response::builder().status(status).body(()).unwrap();
+        self.respond_with(id, response, end_stream).unwrap();
     }
 
     // What the peer sends.
