@@ -30,21 +30,16 @@ pub(crate) fn check_request(parts: &mut request::Parts) -> Result<(), Usage> {
     Err(Usage::Malformed(why))
 }
 
-/// RFC 9113 §8.3.1: never empty, and `*` for OPTIONS of a URI without a path.
+/// RFC 9113 §8.3.1: never empty. `*` is for OPTIONS alone, and for who says so: a [`Uri`] without a path has a slash.
 fn set_path(parts: &mut request::Parts) -> Result<(), Usage> {
     let Some(path) = parts.uri.path_and_query() else { return Ok(()) };
-    let is_options = parts.method == Method::OPTIONS;
     let path = match path.as_str() {
-        // An empty one says that it is a slash, which it is not.
-        "/" if is_options && *path != PathAndQuery::from_static("/") => PathAndQuery::from_static("*"),
-        "*" if !is_options => return Err(Usage::Malformed("a path of *")),
+        "*" if parts.method != Method::OPTIONS => return Err(Usage::Malformed("a path of *")),
         "*" => return Ok(()),
         path if path.starts_with('/') => return Ok(()),
-        path => match format!("/{path}").try_into() {
-            Ok(path) => path,
-            Err(_) => return Err(Usage::Malformed("a path that is too long")),
-        },
+        path => PathAndQuery::try_from(format!("/{path}")),
     };
+    let path = path.map_err(|_| Usage::Malformed("a path that is none"))?;
     let mut uri = std::mem::take(&mut parts.uri).into_parts();
     uri.path_and_query = Some(path);
     parts.uri = Uri::from_parts(uri).map_err(|_| Usage::Malformed("a URI that is none"))?;
