@@ -20,6 +20,8 @@ pub(crate) struct Wire {
     pub(crate) cut: usize,
     input: BytesMut,
     sent: BytesMut,
+    /// How long the payloads of the frames were that were sent.
+    lengths: Vec<u32>,
     pub(crate) events: Vec<String>,
     pub(crate) error: Option<Error>,
     streams: HashMap<u32, StreamKey>,
@@ -49,6 +51,7 @@ impl Wire {
             cut: usize::MAX,
             input: BytesMut::new(),
             sent: BytesMut::new(),
+            lengths: Vec::new(),
             events: Vec::new(),
             error: None,
             streams: HashMap::new(),
@@ -196,26 +199,42 @@ impl Wire {
 
     /// What was sent to the peer since the last time, frame by frame.
     pub(crate) fn frames(&mut self) -> Vec<String> {
-        loop {
-            let output = self.connection.transmit(self.now);
-            if !output.has_remaining() {
-                break;
-            }
-            self.sent.extend_from_slice(output.chunk());
-            let length = output.chunk().len();
-            output.advance(length);
-        }
+        self.sent();
         if self.sent.starts_with(PREFACE) {
             self.sent.advance(PREFACE.len());
         }
         let mut frames = Vec::new();
         while let Some(head) = Head::read(&self.sent) {
             let frame = self.sent.split_to(Head::LENGTH + head.length as usize);
+            self.lengths.push(head.length);
             let read = Frame::read(head, &frame[Head::LENGTH..]).expect("only what is right is sent");
             frames.push(self.tell(read));
         }
         assert!(self.sent.is_empty(), "only whole frames are sent");
         frames
+    }
+
+    /// The same, as bytes; it stays to be told frame by frame.
+    pub(crate) fn sent(&mut self) -> &[u8] {
+        loop {
+            let output = self.connection.transmit(self.now);
+            if !output.has_remaining() {
+                return &self.sent;
+            }
+            self.sent.extend_from_slice(output.chunk());
+            let length = output.chunk().len();
+            output.advance(length);
+        }
+    }
+
+    /// How long the payloads were of the frames that were told since the last time.
+    pub(crate) fn lengths(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.lengths)
+    }
+
+    /// The peer's decoder bears another size of its table now.
+    pub(crate) fn set_max_table_size(&mut self, size: usize) {
+        self.decoder.set_max_table_size(size);
     }
 
     fn tell(&mut self, frame: Frame<'_>) -> String {
