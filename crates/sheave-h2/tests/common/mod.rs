@@ -20,6 +20,8 @@ pub(crate) struct Wire {
     pub(crate) cut: usize,
     input: BytesMut,
     sent: BytesMut,
+    /// The payloads of PINGs that were not answered.
+    pings: Vec<[u8; 8]>,
     /// How long the payloads of the frames were that were sent.
     lengths: Vec<u32>,
     pub(crate) events: Vec<String>,
@@ -51,6 +53,7 @@ impl Wire {
             cut: usize::MAX,
             input: BytesMut::new(),
             sent: BytesMut::new(),
+            pings: Vec::new(),
             lengths: Vec::new(),
             events: Vec::new(),
             error: None,
@@ -268,7 +271,11 @@ impl Wire {
                     frame.iter().map(|setting| format!(" {}={}", setting.id, setting.value)).collect();
                 format!("SETTINGS{settings}")
             }
-            Frame::Ping(frame) => format!("PING{}", if frame.ack { " ACK" } else { "" }),
+            Frame::Ping(frame) if frame.ack => "PING ACK".to_owned(),
+            Frame::Ping(frame) => {
+                self.pings.push(frame.payload);
+                "PING".to_owned()
+            }
             Frame::GoAway(frame) => format!("GOAWAY {} {}", frame.last_stream, frame.code),
             Frame::WindowUpdate(frame) => format!("WINDOW_UPDATE {} {}", frame.stream, frame.increment),
             other => format!("{other:?}"),
@@ -355,6 +362,13 @@ impl Wire {
 
     pub(crate) fn ping(&mut self, flags: u8, payload: [u8; 8]) {
         self.frame(frame::Kind::PING, flags, 0, &payload);
+    }
+
+    /// Answers the PINGs that were told.
+    pub(crate) fn pong(&mut self) {
+        for payload in std::mem::take(&mut self.pings) {
+            self.ping(flag::ACK, payload);
+        }
     }
 
     pub(crate) fn goaway(&mut self, last_stream: u32, code: ErrorCode) {
