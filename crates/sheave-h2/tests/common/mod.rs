@@ -1,6 +1,8 @@
 //! A connection, and a peer of it that speaks frames.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod pair;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
