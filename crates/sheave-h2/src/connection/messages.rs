@@ -58,9 +58,7 @@ impl Connection {
         // RFC 9218 §5, §7: the frame has the last word.
         let announced = self.announced.iter().position(|(announced, _)| *announced == id);
         let announced = announced.map(|index| self.announced.remove(index).1);
-        if let Some(priority) =
-            announced.or_else(|| Some(Priority::read(headers.get("priority")?.as_bytes())))
-        {
+        if let Some(priority) = announced.or_else(|| Priority::of(headers)) {
             stream.sending.priority = priority;
             stream.sending.is_prioritized = true;
         }
