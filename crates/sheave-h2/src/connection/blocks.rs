@@ -66,7 +66,7 @@ impl Connection {
             match self.look_up(id, stream::Frame::Headers { end_stream }) {
                 Ok(Some(_)) => Fate::Message { end_stream },
                 Ok(None) => {
-                    self.glitch(now)?;
+                    self.late(now)?;
                     Fate::Ignored
                 }
                 Err(violation) if violation.ends_connection() => return Err(violation),

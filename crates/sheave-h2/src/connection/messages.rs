@@ -29,6 +29,7 @@ impl Connection {
         now: Instant,
     ) -> Result<Option<Event>, Violation> {
         let malformed = malformed(id);
+        let announced = self.take_announced(id);
         if self.open[1] >= self.local.told().max_concurrent_streams {
             // RFC 9113 §5.1.2: the request can be made again.
             return Err(Violation::stream(id, ErrorCode::REFUSED_STREAM, "above MAX_CONCURRENT_STREAMS"));
@@ -56,8 +57,6 @@ impl Connection {
         // RFC 9110 §9.3.2
         stream.sending.content_left = (request.method() == Method::HEAD).then_some(0);
         // RFC 9218 §5, §7: the frame has the last word.
-        let announced = self.announced.iter().position(|(announced, _)| *announced == id);
-        let announced = announced.map(|index| self.announced.remove(index).1);
         if let Some(priority) = announced.or_else(|| Priority::of(headers)) {
             stream.sending.priority = priority;
             stream.sending.is_prioritized = true;
@@ -65,6 +64,16 @@ impl Connection {
         self.open[1] += 1;
         let stream = self.streams.insert(stream);
         Ok(Some(Event::Request { stream, request, end_stream }))
+    }
+
+    /// The priority that was announced of a stream that opens now. Those below it never will.
+    fn take_announced(&mut self, id: StreamId) -> Option<Priority> {
+        let mut announced = None;
+        while let Some(first) = self.announced.first_entry().filter(|first| *first.key() <= id) {
+            let (of, priority) = first.remove_entry();
+            announced = Some(priority).filter(|_| of == id);
+        }
+        announced
     }
 
     /// A request with more fields than are borne: its sender is told so, and nobody else (RFC 9113 §10.5.1).

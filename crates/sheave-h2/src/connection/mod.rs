@@ -10,7 +10,7 @@ mod send;
 mod settings;
 mod transmit;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -78,8 +78,10 @@ pub struct Connection {
     budget: Budget,
     resets: Bucket,
     glitches: Bucket,
+    /// How many frames may come for closed streams that were on their way when these were closed.
+    late: u32,
     /// Priorities of streams that are still to come.
-    announced: Vec<(StreamId, Priority)>,
+    announced: BTreeMap<StreamId, Priority>,
     events: VecDeque<Event>,
 
     encoder: Encoder,
@@ -105,6 +107,10 @@ pub struct Connection {
 /// What a client's connection begins with (RFC 9113 §3.4).
 pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// How many frames for a stream may be on their way when it is closed, on the average, besides DATA with content: its end,
+/// a reset, windows.
+const MAX_LATE: u32 = 4;
+
 impl Connection {
     /// A connection that begins now.
     pub fn new(role: Role, config: Config, now: Instant) -> Self {
@@ -120,9 +126,10 @@ impl Connection {
             block: None,
             decoder: Decoder::default(),
             budget: Budget::new(config.connection_window_size),
-            resets: Bucket::new(config.resets, now),
+            resets: Bucket::new(config.reset_rate(), now),
             glitches: Bucket::new(config.glitches, now),
-            announced: Vec::new(),
+            late: 0,
+            announced: BTreeMap::new(),
             events: VecDeque::new(),
             encoder: Encoder::with_max_table_size(config.max_encoder_table_size as usize),
             encoded: BytesMut::new(),
@@ -227,6 +234,7 @@ impl Connection {
         }
         self.budget.shrank(stream.receiving.growth(self.local.acknowledged().initial_window_size));
         self.progress.push_back(Progress::Closed(key));
+        self.late = self.late.saturating_add(MAX_LATE);
         for section in stream.sending.sections {
             if let Section::Promise(promised, _) = section {
                 // The peer never hears of it.
@@ -258,6 +266,15 @@ impl Connection {
             true => Ok(()),
             false => Err(Violation::connection(ErrorCode::ENHANCE_YOUR_CALM, "too many streams reset")),
         }
+    }
+
+    /// A frame for a stream that is closed. It may have been on its way: many streams can close at once.
+    fn late(&mut self, now: Instant) -> Result<(), Violation> {
+        match self.late.checked_sub(1) {
+            Some(left) => self.late = left,
+            None => self.glitch(now)?,
+        }
+        Ok(())
     }
 
     /// A frame that is allowed and does nothing.

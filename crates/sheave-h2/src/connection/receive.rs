@@ -16,8 +16,6 @@ use crate::streams::StreamKey;
 const MAX_ACKS: u32 = 1000;
 /// How much may wait of all that goes first, in bytes.
 const MAX_CONTROL: usize = 256 << 10;
-/// How many priorities of streams to come are kept.
-const MAX_ANNOUNCED: usize = 16;
 
 impl Connection {
     /// Takes frames from the front of `input` until there is something to tell. `None`: it needs more.
@@ -165,9 +163,9 @@ impl Connection {
             }
             refused => {
                 self.budget.released(whole);
-                // What was on its way to a stream that we reset is no wonder, however much it is.
+                // Content for a stream that we reset is no wonder, however much it is.
                 if refused.is_ok() && length == 0 {
-                    self.glitch(now)?;
+                    self.late(now)?;
                 }
                 refused.map(|_| None)
             }
@@ -255,13 +253,11 @@ impl Connection {
 
     fn receive_reset(&mut self, frame: RstStream, now: Instant) -> Result<Option<Event>, Violation> {
         let Some(stream) = self.receive_on(frame.stream, stream::Frame::Reset)? else {
-            if self.is_just_closed(frame.stream) {
+            if matches!(self.streams.closed(frame.stream), Closed::Ended | Closed::ResetHere) {
                 // It was on its way. Nothing follows upon it.
                 self.streams.remember(frame.stream, Closed::ResetThere);
-            } else {
-                self.glitch(now)?;
             }
-            return Ok(None);
+            return self.late(now).map(|()| None);
         };
         if self.is_remote(frame.stream) {
             // A server bears only so many requests that are taken back (CVE-2023-44487).
@@ -286,8 +282,7 @@ impl Connection {
                 .map_err(|_| Violation::connection(ErrorCode::FLOW_CONTROL_ERROR, overflow));
         }
         let Some(key) = self.receive_on(frame.stream, stream::Frame::WindowUpdate)? else {
-            // With every stream that ends some are on their way.
-            return if self.is_just_closed(frame.stream) { Ok(()) } else { self.glitch(now) };
+            return self.late(now);
         };
         if let Some(stream) = self.streams.get_mut(key) {
             let window = &mut stream.sending.window;
@@ -297,11 +292,6 @@ impl Connection {
         }
         self.scheduler.ready(key, &mut self.streams);
         Ok(())
-    }
-
-    /// Whether a stream is closed, and the peer may not have known it when it sent what comes now.
-    fn is_just_closed(&self, id: StreamId) -> bool {
-        matches!(self.streams.closed(id), Closed::Ended | Closed::ResetHere)
     }
 
     fn receive_priority_update(&mut self, frame: PriorityUpdate<'_>, now: Instant) -> Result<(), Violation> {
@@ -319,11 +309,17 @@ impl Connection {
             self.scheduler.reprioritize(key, priority, &mut self.streams);
         } else if self.is_idle(id) {
             // It may come before the request.
-            self.announced.retain(|(announced, _)| *announced != id);
-            if self.announced.len() == MAX_ANNOUNCED {
-                self.announced.remove(0);
+            self.announced.insert(id, priority);
+            let active = self.announced.len() as u64 + u64::from(self.open[1]);
+            // RFC 9218 §7.1: so many streams, open or not, "MUST NOT exceed the value of the
+            // SETTINGS_MAX_CONCURRENT_STREAMS parameter", once it is known.
+            if active > u64::from(self.local.acknowledged().max_concurrent_streams) {
+                let why = "PRIORITY_UPDATE for more streams than there may be";
+                return Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, why));
             }
-            self.announced.push((id, priority));
+            if active > u64::from(self.local.told().max_concurrent_streams) {
+                self.announced.pop_last();
+            }
         }
         Ok(())
     }
