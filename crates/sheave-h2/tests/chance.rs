@@ -46,7 +46,6 @@ struct Side {
     streams: Vec<StreamKey>,
     unread: Vec<(StreamKey, usize)>,
     failed: bool,
-    frames: usize,
 }
 
 impl Side {
@@ -57,7 +56,6 @@ impl Side {
             streams: Vec::new(),
             unread: Vec::new(),
             failed: false,
-            frames: 0,
         }
     }
 
@@ -182,7 +180,6 @@ fn play(seed: u64, turns: usize, mut damage: impl FnMut(&mut Random, &mut BytesM
         let is_damaged = damage(&mut random, &mut sent);
         let to = &mut sides[1 - from];
         to.input.extend_from_slice(&sent);
-        to.frames += 1;
         to.receive(now);
         assert!(to.connection.open_streams() <= 400, "seed {seed}");
         // What a peer sends that keeps to the rules does not end a stream or the connection by an error.
@@ -205,7 +202,7 @@ fn play(seed: u64, turns: usize, mut damage: impl FnMut(&mut Random, &mut BytesM
 
 #[test]
 fn what_one_sends_the_other_takes() {
-    for seed in 0..300 {
+    for seed in 0..60 {
         play(seed, 300, |_, _| false);
     }
 }
@@ -247,7 +244,7 @@ fn damage(random: &mut Random, bytes: &mut BytesMut) -> bool {
 
 #[test]
 fn whatever_happens_on_the_way() {
-    for seed in 1000..3000 {
+    for seed in 1000..2500 {
         let mut is_damaged = false;
         let sides = play(seed, 100, |random, bytes| {
             is_damaged |= damage(random, bytes);
@@ -264,84 +261,130 @@ fn whatever_happens_on_the_way() {
     }
 }
 
-/// Frames of any kind on few streams, made of nothing but chance, to both roles: 200 000 of them. What is answered is in
+/// A frame such as a peer might send, or one in a while such as none would.
+/// `next` are the numbers of the streams that a client and a server open next.
+fn frame(random: &mut Random, role: Role, next: &mut [u32; 2], out: &mut BytesMut) {
+    let known = (1 + 2 * random.below((next[0] as usize / 2).max(1))) as u32;
+    let kinds = [0, 0, 1, 1, 1, 2, 3, 4, 5, 6, 8, 8, 0x10, 0xbe];
+    let mut kind = if next[0] == 1 { Kind::HEADERS } else { Kind::new(kinds[random.below(kinds.len())]) };
+    let (mut flags, mut stream) = (0, known);
+    let fields: &[u8] = if role == Role::Server { b"\x82\x86\x84" } else { b"\x88" };
+    let block = |random: &mut Random| {
+        // Fields of the tables, some of which are pseudo-header fields, or are not there.
+        let more = (0..random.size(9))
+            .map(|_| if random.one_in(400) { 0xff } else { 0x90 + random.below(0x2e) as u8 });
+        fields.iter().copied().chain(more.collect::<Vec<_>>()).collect::<Vec<u8>>()
+    };
+    let mut payload = match kind {
+        Kind::HEADERS if role == Role::Server => {
+            let payload = block(random);
+            if next[0] == 1 || !random.one_in(3) {
+                stream = next[0];
+                next[0] += 2;
+            }
+            flags = 0x4 | random.below(2) as u8;
+            payload
+        }
+        Kind::PUSH_PROMISE if role == Role::Client => {
+            next[1] += 2;
+            flags = 0x4;
+            [&next[1].to_be_bytes()[..], b"\x82\x86\x84\x41\x01a"].concat()
+        }
+        Kind::HEADERS | Kind::PUSH_PROMISE => {
+            kind = Kind::HEADERS;
+            flags = 0x4 | random.below(2) as u8;
+            block(random)
+        }
+        Kind::DATA => {
+            flags = random.size(1) as u8 | (random.size(1) as u8) << 3;
+            vec![random.size(20) as u8; random.size(3000) + 21]
+        }
+        Kind::PRIORITY => vec![0; 5],
+        Kind::RST_STREAM => vec![0, 0, 0, random.below(16) as u8],
+        Kind::WINDOW_UPDATE => {
+            stream = if random.one_in(2) { 0 } else { stream };
+            (1 + random.size(1 << 26) as u32).to_be_bytes().to_vec()
+        }
+        Kind::SETTINGS => {
+            stream = 0;
+            flags = random.size(1) as u8 & random.below(2) as u8;
+            let setting =
+                [0, [1, 3, 4, 6][random.below(4)], 0, random.size(255) as u8, random.next() as u8, 7];
+            if flags == 0 { setting.repeat(random.below(3)) } else { vec![] }
+        }
+        Kind::PING => {
+            stream = 0;
+            flags = random.below(2) as u8;
+            vec![0, 0, 0, 0, 0, 0, 0, random.below(4) as u8]
+        }
+        Kind::PRIORITY_UPDATE if role == Role::Server => {
+            stream = 0;
+            [&known.to_be_bytes()[..], b"u=", &[b'0' + random.below(9) as u8]].concat()
+        }
+        _ => {
+            kind = Kind::new(0xbe);
+            vec![7; random.size(100)]
+        }
+    };
+    if random.one_in(200) {
+        match random.below(4) {
+            0 => stream = random.size(u32::MAX as usize) as u32,
+            1 => flags = random.next() as u8,
+            2 => kind = Kind::new(random.below(12) as u8),
+            _ => payload.truncate(random.size(payload.len())),
+        }
+    }
+    let stream = sheave_h2::StreamId::new(stream);
+    Head { length: payload.len() as u32, kind, flags, stream }.write(out);
+    out.extend_from_slice(&payload);
+}
+
+/// Frames by chance, to both roles, until 100 000 were taken. What is answered, but for what was asked for, is in
 /// proportion to what came.
 #[test]
 fn frames_by_chance() {
     let mut random = Random(7);
     let mut now = Instant::now();
-    for round in 0..4000 {
-        let role = if round % 2 == 0 { Role::Server } else { Role::Client };
+    let (mut frames, mut rounds) = (0, 0);
+    while frames < 100_000 {
+        rounds += 1;
+        let role = if rounds % 2 == 0 { Role::Server } else { Role::Client };
+        let acts = rounds % 4 < 2;
         let mut side = Side::new(role, Config::default().enable_push(true), now);
-        if role == Role::Server {
-            side.input.extend_from_slice(sheave_h2::PREFACE);
-        } else {
-            for _ in 0..4 {
+        side.input.extend_from_slice(if role == Role::Server { &sheave_h2::PREFACE[..] } else { b"" });
+        side.input.extend_from_slice(b"\0\0\0\x04\0\0\0\0\0");
+        side.receive(now);
+        let mut next = [1, 0];
+        if role == Role::Client {
+            for _ in 0..30 {
                 side.act(&mut random, now);
             }
+            let ids = side.streams.iter().map(|stream| stream.id().get());
+            next[0] = ids.max().unwrap_or(1) + 2;
         }
-        let settings =
-            Head { length: 0, kind: Kind::SETTINGS, flags: 0, stream: sheave_h2::StreamId::CONNECTION };
-        settings.write(&mut side.input);
-        side.receive(now);
         side.transmit(usize::MAX, now);
         let (mut came, mut went) = (0, 0);
-        for _ in 0..50 {
-            let kind = Kind::new(random.size(0x11) as u8);
-            let stream = if matches!(kind, Kind::SETTINGS | Kind::PING | Kind::GOAWAY | Kind::PRIORITY_UPDATE)
-            {
-                0
-            } else {
-                random.below(8)
-            };
-            let length = match kind {
-                Kind::RST_STREAM | Kind::WINDOW_UPDATE => 4,
-                Kind::PRIORITY => 5,
-                Kind::PING => 8,
-                Kind::SETTINGS => 6 * random.below(3),
-                _ => random.size(40),
-            };
-            let head = Head {
-                length: length as u32,
-                kind,
-                // Whole blocks, without padding, mostly: else there is nothing but errors.
-                flags: if random.one_in(10) { random.next() as u8 } else { 0x4 | random.next() as u8 & 0x1 },
-                stream: sheave_h2::StreamId::new(stream as u32),
-            };
-            let payload: Vec<u8> = match kind {
-                // :method, :scheme, :path, :status, and whatever they are followed by.
-                Kind::HEADERS | Kind::PUSH_PROMISE => {
-                    let fields = if role == Role::Server { &b"\x82\x86\x84"[..] } else { b"\x88" };
-                    let chance = (0..length).map(|_| random.size(255) as u8).map(|byte| 0x80 | byte);
-                    fields
-                        .iter()
-                        .copied()
-                        .chain(chance.map(|byte| byte.clamp(0x90, 0xbd)))
-                        .take(length)
-                        .collect()
-                }
-                Kind::SETTINGS => {
-                    (0..length).map(|at| if at % 6 == 1 { random.below(10) as u8 } else { 0 }).collect()
-                }
-                _ => (0..length).map(|_| random.size(255) as u8).collect(),
-            };
-            head.write(&mut side.input);
-            side.input.extend_from_slice(&payload);
-            came += Head::LENGTH + length;
+        for _ in 0..1000 {
+            frame(&mut random, role, &mut next, &mut side.input);
+            came += side.input.len();
             side.receive(now);
+            if acts {
+                side.act(&mut random, now);
+            }
             if random.one_in(3) {
                 went += side.transmit(usize::MAX, now).len();
             }
-            now += Duration::from_micros(100);
+            now += Duration::from_millis(random.size(100) as u64);
             if side.connection.error().is_some() {
                 break;
             }
-            side.frames += 1;
+            frames += 1;
+            assert!(side.connection.open_streams() <= 400);
         }
         went += side.transmit(usize::MAX, now).len();
-        // GOAWAY says why, once.
-        assert!(went <= 4 * came + 100, "{went} for {came}");
+        assert!(acts || role == Role::Client || went <= 2 * came + 100, "{went} for {came}");
     }
+    assert!(frames / rounds > 30, "{frames} in {rounds}");
 }
 
 /// Bytes that are not even frames.

@@ -229,6 +229,8 @@ impl Connection {
             stream.receiving.expects = Expects::HeadWithoutContent;
         }
         stream.state = State::ReservedRemote;
+        // RFC 9113 §5.1: we have no half of it.
+        stream.sending.has_ended = true;
         let promised = self.streams.insert(stream);
         Ok(Some(Event::Promise { stream: parent, promised, request }))
     }
