@@ -464,6 +464,20 @@ fn windows_do_not_outgrow_what_can_be() {
     assert!(initial > 1 << 30);
 }
 
+/// Who gives back more than there was makes no window that cannot be.
+#[test]
+fn more_is_released_than_came() {
+    let mut wire = Wire::server(Config::default());
+    let key = wire.request(1, 0);
+    wire.data(1, b"x", 0);
+    wire.frames();
+    for _ in 0..3 {
+        wire.connection.release(key, usize::MAX, wire.now);
+        wire.pong();
+        assert!(!wire.frames().iter().any(|frame| frame.starts_with("WINDOW_UPDATE")));
+    }
+}
+
 /// §6.9: WINDOW_UPDATE of another length, or of nothing.
 #[test]
 fn wrong_window_updates() {

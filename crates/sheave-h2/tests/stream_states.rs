@@ -6,7 +6,7 @@ use common::{CUTS, GET, Wire};
 use http::Request;
 use sheave_h2::frame::flag::{END_HEADERS, END_STREAM};
 use sheave_h2::frame::{Kind, flag};
-use sheave_h2::{Config, ErrorCode, Role, StreamKey};
+use sheave_h2::{Config, Error, ErrorCode, Role, StreamKey};
 
 /// What came of a frame on a stream.
 fn outcome(wire: &mut Wire, id: u32) -> String {
@@ -378,6 +378,50 @@ fn one_error_is_enough() {
         assert_eq!(wire.frames(), ["RST_STREAM 1 STREAM_CLOSED"]);
         assert_eq!(wire.events(), ["reset 1 STREAM_CLOSED"]);
     }
+}
+
+/// §5.4.2: what is wrong on a closed stream is said once at most.
+#[test]
+fn errors_on_closed_streams() {
+    for cut in CUTS {
+        for (state, resets) in [
+            ("closed, reset here", 0),
+            ("closed, reset by an error", 0),
+            ("closed, reset there", 1),
+            ("closed, ended here first", 1),
+            ("closed, never opened", 1),
+        ] {
+            let (mut wire, id) = server(state, cut);
+            for _ in 0..3 {
+                wire.window_update(id, 0);
+                wire.frame(Kind::PRIORITY, 0, id, b"");
+            }
+            assert_eq!(wire.frames(), vec![format!("RST_STREAM {id} PROTOCOL_ERROR"); resets], "{state}");
+            assert_eq!(wire.events(), [""; 0]);
+            assert!(wire.error.is_none());
+        }
+    }
+}
+
+/// The key of a stream that is closed means nothing, and not the stream that has its place now.
+#[test]
+fn keys_of_closed_streams() {
+    let mut wire = Wire::server(Config::default());
+    let old = wire.request(1, 0);
+    wire.reset(1, ErrorCode::CANCEL);
+    let new = wire.request(3, 0);
+    assert_eq!(old.index(), new.index());
+    assert_ne!(old, new);
+    let closed = |result: Result<(), Error>| matches!(result, Err(Error::Closed));
+    let (parts, ()) = http::Response::new(()).into_parts();
+    assert!(closed(wire.connection.respond(old, parts, false)));
+    assert!(closed(wire.connection.send(old, "x".into())));
+    assert!(closed(wire.connection.finish(old)));
+    wire.connection.reset(old, ErrorCode::CANCEL);
+    wire.connection.stop(old, ErrorCode::CANCEL);
+    wire.connection.release(old, 1 << 20, wire.now);
+    assert_eq!(wire.frames(), [""; 0]);
+    assert_eq!(wire.connection.open_streams(), 1);
 }
 
 /// §5.1.1: numbers go up, those of clients are odd, 0 is none.

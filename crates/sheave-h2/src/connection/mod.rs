@@ -251,11 +251,15 @@ impl Connection {
             return Err(Violation::connection(code, reason));
         }
         self.count_reset(now)?;
-        RstStream { stream: id, code }.write(&mut self.control);
         let Some(stream) = self.streams.key(id) else {
-            self.streams.remember(id, Closed::ResetHere);
+            // RFC 9113 §5.4.2: "an endpoint SHOULD NOT send more than one RST_STREAM frame for any stream".
+            if self.streams.closed(id) != Closed::ResetHere {
+                RstStream { stream: id, code }.write(&mut self.control);
+                self.streams.remember(id, Closed::ResetHere);
+            }
             return Ok(None);
         };
+        RstStream { stream: id, code }.write(&mut self.control);
         self.close(stream, Closed::ResetHere);
         Ok(Some(Event::Reset { stream, error: Error::Protocol(violation) }))
     }

@@ -81,13 +81,13 @@ impl Receiving {
             let growth = self.size.min(most.saturating_sub(self.size)).min(*spare);
             *spare -= growth;
             self.size += growth;
-            increment += growth;
+            increment = increment.saturating_add(growth);
         }
         self.read = 0;
         self.updated = Some(now);
         match self.window.grow(increment) {
             Ok(()) => increment,
-            // It was set larger meanwhile.
+            // More was given back than ever came.
             Err(_) => 0,
         }
     }
