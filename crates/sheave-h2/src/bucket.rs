@@ -26,9 +26,7 @@ impl Bucket {
 
     /// It happened. False if it was once too often.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
-        if self.tokens < 1.0 {
-            self.fill(now);
-        }
+        self.fill(now);
         let enough = self.tokens >= 1.0;
         self.tokens -= if enough { 1.0 } else { 0.0 };
         enough
@@ -54,6 +52,8 @@ mod tests {
         assert_eq!((0..20).filter(|_| bucket.take(start)).count(), 10);
         let later = start + Duration::from_secs(3);
         assert_eq!((0..20).filter(|_| bucket.take(later)).count(), 6);
+        // However long it was full before.
+        assert_eq!((0..20).filter(|_| bucket.take(later + Duration::from_secs(60))).count(), 10);
         // For ever: an hour at the rate.
         let mut bucket = Bucket::new(rate, start);
         assert!((0..7200u32).all(|half| bucket.take(start + half * Duration::from_millis(500))));

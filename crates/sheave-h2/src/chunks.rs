@@ -119,10 +119,10 @@ impl Chunks {
     fn forget(&mut self) {
         if self.is_empty() {
             self.chunks = VecDeque::new();
-            if self.tail.capacity() > KEPT {
+            // Its capacity does not count what was taken off its front.
+            let is_small = !self.tail.try_reclaim(KEPT + 1) && self.tail.try_reclaim(1);
+            if !is_small {
                 self.tail = BytesMut::new();
-            } else {
-                self.tail.clear();
             }
         }
     }

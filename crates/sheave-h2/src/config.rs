@@ -21,7 +21,7 @@ pub struct Config {
     pub(crate) max_send_queue: usize,
     pub(crate) enable_connect_protocol: bool,
     pub(crate) enable_push: bool,
-    pub(crate) resets: Rate,
+    resets: Option<Rate>,
     pub(crate) glitches: Rate,
     pub(crate) handshake_timeout: Option<Duration>,
     pub(crate) settings_timeout: Option<Duration>,
@@ -46,7 +46,7 @@ impl Default for Config {
             max_send_queue: 64 << 10,
             enable_connect_protocol: false,
             enable_push: false,
-            resets: Rate { burst: 1000, per_second: 33 },
+            resets: None,
             glitches: Rate { burst: 10_000, per_second: 330 },
             handshake_timeout: Some(Duration::from_secs(10)),
             settings_timeout: Some(Duration::from_secs(10)),
@@ -133,9 +133,15 @@ impl Config {
     }
 
     /// How often streams may end by RST_STREAM: the peer's, and ours that it brought about. More end the connection with
-    /// ENHANCE_YOUR_CALM. Default: 1 000 at once, 33 a second.
+    /// ENHANCE_YOUR_CALM. Default: 1 000 at once, or as many as there may be streams if that is more, and 33 a second.
     pub fn resets(self, rate: Rate) -> Self {
-        Self { resets: rate, ..self }
+        Self { resets: Some(rate), ..self }
+    }
+
+    pub(crate) fn reset_rate(&self) -> Rate {
+        // Who has many streams may have to give up all of them at once.
+        let burst = self.max_concurrent_streams.clamp(1000, 1 << 16);
+        self.resets.unwrap_or(Rate { burst, per_second: 33 })
     }
 
     /// How often frames may come that are allowed and do nothing: empty DATA, PRIORITY, frames of closed streams, new

@@ -90,6 +90,8 @@ pub enum Usage {
     Malformed(&'static str),
     /// An extended CONNECT to a server that did not say that it takes it (RFC 8441 §3).
     NoConnectProtocol,
+    /// The server takes no more streams at once (RFC 9113 §5.1.2).
+    TooManyStreams,
     /// A push to a client that does not take it (RFC 9113 §8.4).
     NoPush,
     /// The stream's own half is closed already, or not open yet.
@@ -175,6 +177,7 @@ impl fmt::Display for Usage {
         match self {
             Self::Malformed(why) => write!(f, "not to be said in HTTP/2: {why}"),
             Self::NoConnectProtocol => f.write_str("the server does not take an extended CONNECT"),
+            Self::TooManyStreams => f.write_str("the server takes no more streams at once"),
             Self::NoPush => f.write_str("the client does not take a push"),
             Self::NotSending => f.write_str("nothing can be sent on the stream now"),
             Self::HeaderListTooLarge => f.write_str("the fields are larger than the peer takes"),

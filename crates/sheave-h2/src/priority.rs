@@ -1,5 +1,7 @@
 //! How urgent a stream is (RFC 9218).
 
+use http::HeaderMap;
+
 /// The priority of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Priority {
@@ -23,17 +25,30 @@ impl Priority {
     /// or out of range is left out (RFC 9218 §4).
     pub fn read(value: &[u8]) -> Self {
         let mut priority = Self::default();
+        priority.take(value);
+        priority
+    }
+
+    /// What the field `priority` says, if there is one (RFC 9218 §5).
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut lines = headers.get_all("priority").iter().peekable();
+        lines.peek()?;
+        let mut priority = Self::default();
+        lines.for_each(|line| priority.take(line.as_bytes()));
+        Some(priority)
+    }
+
+    fn take(&mut self, value: &[u8]) {
         for member in value.split(|&byte| byte == b',') {
             // Parameters of a member mean nothing.
             let member = member.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
             match member {
-                [b'u', b'=', digit @ b'0'..=b'7'] => priority.urgency = digit - b'0',
-                b"i" | b"i=?1" => priority.incremental = true,
-                b"i=?0" => priority.incremental = false,
+                [b'u', b'=', digit @ b'0'..=b'7'] => self.urgency = digit - b'0',
+                b"i" | b"i=?1" => self.incremental = true,
+                b"i=?0" => self.incremental = false,
                 _ => {}
             }
         }
-        priority
     }
 }
 

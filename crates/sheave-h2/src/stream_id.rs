@@ -29,7 +29,7 @@ impl StreamId {
 
     /// Whether the client opens it: it is odd.
     pub const fn is_client_initiated(self) -> bool {
-        self.0 % 2 == 1
+        !self.0.is_multiple_of(2)
     }
 
     /// Whether the server opens it, by a promise: it is even, and not 0.

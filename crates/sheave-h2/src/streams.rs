@@ -74,13 +74,15 @@ impl Streams {
         let stream = self.slots[key.index()].take();
         self.ids.remove(&key.id);
         self.closed.push(key.id, closed);
-        if self.ids.is_empty() {
-            // A connection without streams holds nothing for them.
-            (self.slots, self.free, self.ids) = <_>::default();
-        } else {
-            self.free.push(key.index);
-        }
+        self.free.push(key.index);
         stream
+    }
+
+    /// Holds nothing for streams if there are none.
+    pub(crate) fn shrink(&mut self) {
+        if self.ids.is_empty() {
+            (self.slots, self.free, self.ids) = <_>::default();
+        }
     }
 
     /// A stream that is not here closed like this.
@@ -91,8 +93,8 @@ impl Streams {
         }
     }
 
-    /// How a stream closed, if that is not too long ago.
-    pub(crate) fn closed(&self, id: StreamId) -> Option<Closed> {
+    /// How a stream closed that is not here, and not idle.
+    pub(crate) fn closed(&self, id: StreamId) -> Closed {
         self.closed.get(id)
     }
 
@@ -110,23 +112,30 @@ impl Streams {
 struct Remembered {
     ring: Vec<(StreamId, Closed)>,
     next: usize,
+    /// The highest that is not remembered any more.
+    forgotten: StreamId,
 }
 
 impl Remembered {
-    /// Enough for a peer that does not know yet.
-    const MOST: usize = 256;
+    /// Enough for what a peer does not know yet, with many streams that come and go.
+    const MOST: usize = 1024;
 
     fn push(&mut self, id: StreamId, closed: Closed) {
         if self.ring.len() < Self::MOST {
             self.ring.push((id, closed));
         } else {
-            self.ring[self.next] = (id, closed);
+            let (forgotten, _) = std::mem::replace(&mut self.ring[self.next], (id, closed));
+            self.forgotten = self.forgotten.max(forgotten);
             self.next = (self.next + 1) % Self::MOST;
         }
     }
 
-    fn get(&self, id: StreamId) -> Option<Closed> {
-        self.ring.iter().find(|remembered| remembered.0 == id).map(|remembered| remembered.1)
+    fn get(&self, id: StreamId) -> Closed {
+        match self.ring.iter().find(|remembered| remembered.0 == id) {
+            Some(&(_, closed)) => closed,
+            None if id <= self.forgotten => Closed::Forgotten,
+            None => Closed::Skipped,
+        }
     }
 }
 

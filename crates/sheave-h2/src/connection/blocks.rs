@@ -27,7 +27,7 @@ pub(super) enum Fate {
     /// A request.
     Request { end_stream: bool },
     /// A response, or trailers.
-    Message { stream: StreamKey, end_stream: bool },
+    Message { end_stream: bool },
     /// The request that a push answers.
     Promise { stream: StreamKey, promised: StreamId },
     /// It ends the stream.
@@ -55,23 +55,18 @@ impl Connection {
         now: Instant,
     ) -> Result<Option<Event>, Violation> {
         let Headers { stream: id, end_stream, end_headers, fragment, .. } = frame;
-        let fate = if self.is_server() && self.is_remote(id) && self.is_idle(id) {
+        let fate = if self.leaves_out(id) {
+            self.glitch(now)?;
+            Fate::Ignored
+        } else if self.is_server() && self.is_remote(id) && self.is_idle(id) {
             // RFC 9113 §5.1.1: streams below that were not opened are closed by it.
             self.highest = id;
-            match self.ends.sent {
-                Some(last) if id > last => Fate::Ignored,
-                _ => Fate::Request { end_stream },
-            }
+            Fate::Request { end_stream }
         } else {
-            match self.receive_on(id, stream::Frame::Headers { end_stream }) {
-                Ok(Some(stream)) => Fate::Message { stream, end_stream },
-                // RFC 9113 §5.1.1: a client's stream opened by a server, or the reverse.
-                Ok(None) if self.is_idle(id) => {
-                    let why = "HEADERS on an idle stream";
-                    return Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, why));
-                }
+            match self.look_up(id, stream::Frame::Headers { end_stream }) {
+                Ok(Some(_)) => Fate::Message { end_stream },
                 Ok(None) => {
-                    self.glitch(now)?;
+                    self.late(now)?;
                     Fate::Ignored
                 }
                 Err(violation) if violation.ends_connection() => return Err(violation),
@@ -104,19 +99,26 @@ impl Connection {
         if self.is_idle(id) || !id.is_client_initiated() {
             return error("a promise on a stream that is not open");
         }
-        self.highest = promised;
+        let refused = |code, why| Fate::Error(Violation::stream(promised, code, why));
         let fate = match self.streams.key(id) {
-            Some(stream) if self.streams.get(stream).is_some_and(|stream| stream.state.is_receiving()) => {
-                Fate::Promise { stream, promised }
+            Some(stream) if !self.streams.get(stream).is_some_and(|stream| stream.state.is_receiving()) => {
+                return error("a promise on a stream that is half-closed");
             }
-            Some(_) => return error("a promise on a stream that is half-closed"),
-            // We reset it, and the server does not know yet.
-            None if self.streams.closed(id) == Some(Closed::ResetHere) => {
-                let why = "a promise on a stream that was reset";
-                Fate::Error(Violation::stream(promised, ErrorCode::CANCEL, why))
+            None if !matches!(self.streams.closed(id), Closed::ResetHere | Closed::Forgotten) => {
+                return error("a promise on a closed stream");
             }
-            None => return error("a promise on a closed stream"),
+            _ if self.leaves_out(promised) => Fate::Ignored,
+            // The server does not know that yet.
+            _ if !self.local.told().enable_push => {
+                refused(ErrorCode::REFUSED_STREAM, "a promise unasked for")
+            }
+            None => refused(ErrorCode::CANCEL, "a promise on a stream that was reset"),
+            Some(stream) => Fate::Promise { stream, promised },
         };
+        match fate {
+            Fate::Ignored => self.glitch(now)?,
+            _ => self.highest = promised,
+        }
         self.begin_block(id, fate);
         self.continue_block(fragment, end_headers, now)
     }
@@ -137,7 +139,7 @@ impl Connection {
     }
 
     fn begin_block(&mut self, stream: StreamId, fate: Fate) {
-        let fields = FieldList::new(self.config.max_header_list_size as usize).join_cookies(true);
+        let fields = FieldList::new(self.config.max_header_list_size as usize);
         self.block = Some(Block { stream, continuations: 0, fields, fate });
     }
 
@@ -158,8 +160,14 @@ impl Connection {
             Fate::Request { end_stream } => {
                 self.receive_request(block.stream, &block.fields, end_stream, now)
             }
-            Fate::Message { stream, end_stream } => self.receive_message(stream, &block.fields, end_stream),
-            Fate::Promise { stream, promised } => self.receive_promised(stream, promised, &block.fields, now),
+            Fate::Message { end_stream } => {
+                // RFC 9113 §6.2: CONTINUATIONs are part of HEADERS, which end the stream only here.
+                match self.receive_on(block.stream, stream::Frame::Headers { end_stream })? {
+                    Some(stream) => self.receive_message(stream, &block.fields, end_stream),
+                    None => Ok(None),
+                }
+            }
+            Fate::Promise { stream, promised } => self.receive_promised(stream, promised, &block.fields),
             Fate::Error(violation) => Err(violation),
             Fate::Ignored => Ok(None),
         }

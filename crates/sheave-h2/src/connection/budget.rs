@@ -67,6 +67,11 @@ impl Budget {
         increment
     }
 
+    /// How much the windows of streams have grown in all.
+    pub(super) fn grown(&self) -> u32 {
+        self.grown
+    }
+
     /// How much the windows of streams may still grow.
     pub(super) fn spare(&self) -> u32 {
         self.size.saturating_sub(self.grown)

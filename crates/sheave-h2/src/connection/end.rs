@@ -30,14 +30,14 @@ const GRACE: Duration = Duration::from_secs(5);
 const MAX_DEBUG_DATA: usize = 1024;
 
 impl Connection {
-    /// Ends the connection once the streams that there are have ended (RFC 9113 §6.8): a server goes on to take streams for
-    /// one round trip, so that what was on its way is not lost; a client opens no more. [`is_finished`](Self::is_finished)
-    /// then tells when the transport can be ended. May be called again.
+    /// Ends the connection once the streams that there are have ended (RFC 9113 §6.8). No more are opened. Those of the peer
+    /// are taken for one more round trip, so that what was on its way is not lost. [`is_finished`](Self::is_finished) then
+    /// tells when the transport can be ended. May be called again.
     pub fn shutdown(&mut self, now: Instant) {
         if self.ends.sent.is_some() {
             return;
         }
-        if self.is_server() {
+        if self.is_server() || self.local.told().enable_push {
             self.write_goaway(StreamId::MAX, ErrorCode::NO_ERROR, "");
             self.write_ping(Purpose::End, now);
             self.ends.deadline = now.checked_add(GRACE);
@@ -68,11 +68,13 @@ impl Connection {
         }
         let error = match &self.ends.received {
             Some((_, reason)) if reason.code != ErrorCode::NO_ERROR => Error::GoAway(reason.clone()),
-            _ if self.streams.len() == 0 && self.block.is_none() => return Ok(()),
+            _ if self.streams.len() == 0 && self.block.is_none() => Error::Closed,
             _ => io::Error::from(io::ErrorKind::UnexpectedEof).into(),
         };
-        self.ends.failed = Some(error.clone());
-        Err(error)
+        match self.ends.failed.insert(error) {
+            Error::Closed => Ok(()),
+            error => Err(error.clone()),
+        }
     }
 
     /// Whether the connection has served its purpose: it takes no new streams, and none is left. The transport can be ended
@@ -163,6 +165,12 @@ impl Connection {
         Ok(None)
     }
 
+    /// Whether we have said of a stream of the peer's that nothing is done with it (RFC 9113 §6.8). It stays idle: what our
+    /// last GOAWAY says is not to be exceeded by the next.
+    pub(super) fn leaves_out(&self, id: StreamId) -> bool {
+        self.is_remote(id) && self.ends.sent.is_some_and(|last| id > last)
+    }
+
     /// From here on no stream of the peer's is taken.
     fn end_shutdown(&mut self) {
         self.ends.deadline = None;
@@ -172,16 +180,22 @@ impl Connection {
     }
 
     /// The peer takes no new streams.
-    pub(super) fn receive_goaway(&mut self, frame: GoAway<'_>) -> Result<Option<Event>, Violation> {
+    pub(super) fn receive_goaway(
+        &mut self,
+        frame: GoAway<'_>,
+        now: Instant,
+    ) -> Result<Option<Event>, Violation> {
         let GoAway { mut last_stream, code, mut debug_data } = frame;
         if let Some((before, _)) = &self.ends.received {
-            // RFC 9113 §6.8: "Endpoints MUST NOT increase the value they send in the last stream identifier".
+            // RFC 9113 §6.8: it does not increase.
             last_stream = last_stream.min(*before);
+            self.glitch(now)?;
         }
         debug_data = &debug_data[..debug_data.len().min(MAX_DEBUG_DATA)];
         let reason = GoAwayReason { code, debug_data: Bytes::copy_from_slice(debug_data) };
         self.ends.received = Some((last_stream, reason.clone()));
-        let left_out = |id: StreamId| !self.is_remote(id) && id > last_stream;
+        // RFC 9113 §6.8: those, and what we have not opened yet, since we "MUST NOT open additional streams".
+        let left_out = |id| !self.is_remote(id) && (id > last_stream || self.is_idle(id));
         let mut left_out: Vec<_> = self.streams.keys().filter(|key| left_out(key.id())).collect();
         left_out.sort_by_key(|key| key.id());
         for stream in left_out {
@@ -203,11 +217,12 @@ impl Connection {
             self.control.clear();
             self.heads.clear();
             self.write_goaway(self.highest, code, reason);
+            self.transmit_control();
         }
         error
     }
 
-    pub(super) fn write_goaway(&mut self, last_stream: StreamId, code: ErrorCode, reason: &str) {
+    fn write_goaway(&mut self, last_stream: StreamId, code: ErrorCode, reason: &str) {
         self.ends.sent = Some(last_stream);
         GoAway { last_stream, code, debug_data: reason.as_bytes() }.write(&mut self.control);
     }

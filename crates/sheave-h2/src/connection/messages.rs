@@ -1,12 +1,13 @@
 use std::time::Instant;
 
-use http::{HeaderMap, Method, StatusCode, response};
-use sheave_hpack::FieldList;
+use http::{HeaderMap, Method, StatusCode};
+use sheave_hpack::{Field, FieldList};
 
 use super::Connection;
 use crate::error::Violation;
 use crate::error_code::ErrorCode;
 use crate::event::Event;
+use crate::frame::{Headers, RstStream};
 use crate::message::{self, Malformed, Protocol};
 use crate::priority::Priority;
 use crate::stream::{Closed, Expects, State, Stream};
@@ -28,15 +29,13 @@ impl Connection {
         now: Instant,
     ) -> Result<Option<Event>, Violation> {
         let malformed = malformed(id);
+        let announced = self.take_announced(id);
         if self.open[1] >= self.local.told().max_concurrent_streams {
             // RFC 9113 §5.1.2: the request can be made again.
             return Err(Violation::stream(id, ErrorCode::REFUSED_STREAM, "above MAX_CONCURRENT_STREAMS"));
         }
-        let mut stream = self.new_stream(id);
-        stream.state = if end_stream { State::HalfClosedRemote } else { State::Open };
-        stream.is_counted = true;
         if fields.is_overflowed() {
-            return self.refuse_large(stream, now);
+            return self.refuse_large(id, end_stream, now);
         }
         let request = message::read_request(fields).map_err(&malformed)?;
         let headers = request.headers();
@@ -45,21 +44,20 @@ impl Connection {
         if is_extended && !self.local.told().enable_connect_protocol {
             return Err(malformed("an extended CONNECT, which was not offered"));
         }
+        let length = message::content_length(headers).map_err(&malformed)?;
+        let mut stream = self.new_stream(id);
+        stream.state = if end_stream { State::HalfClosedRemote } else { State::Open };
+        stream.is_counted = true;
         stream.is_tunnel = request.method() == Method::CONNECT;
-        stream.receiving.content_left = message::content_length(headers).map_err(&malformed)?;
-        if stream.is_tunnel {
-            stream.receiving.content_left = None;
-        }
-        if end_stream && stream.receiving.content_left.is_some_and(|length| length > 0) {
+        stream.receiving.expects = Expects::Content;
+        stream.receiving.content_left = length.filter(|_| !stream.is_tunnel);
+        if end_stream && stream.receiving.content_left.is_some_and(|left| left > 0) {
             return Err(malformed("less than content-length"));
         }
-        stream.receiving.expects = Expects::Content;
+        // RFC 9110 §9.3.2
+        stream.sending.content_left = (request.method() == Method::HEAD).then_some(0);
         // RFC 9218 §5, §7: the frame has the last word.
-        let announced = self.announced.iter().position(|(announced, _)| *announced == id);
-        let announced = announced.map(|index| self.announced.remove(index).1);
-        if let Some(priority) =
-            announced.or_else(|| Some(Priority::read(headers.get("priority")?.as_bytes())))
-        {
+        if let Some(priority) = announced.or_else(|| Priority::of(headers)) {
             stream.sending.priority = priority;
             stream.sending.is_prioritized = true;
         }
@@ -68,17 +66,38 @@ impl Connection {
         Ok(Some(Event::Request { stream, request, end_stream }))
     }
 
-    /// A request with more fields than are borne: its sender is told so, and nobody else.
-    fn refuse_large(&mut self, mut stream: Stream, now: Instant) -> Result<Option<Event>, Violation> {
+    /// The priority that was announced of a stream that opens now. Those below it never will.
+    fn take_announced(&mut self, id: StreamId) -> Option<Priority> {
+        let mut announced = None;
+        while let Some(first) = self.announced.first_entry().filter(|first| *first.key() <= id) {
+            let (of, priority) = first.remove_entry();
+            announced = Some(priority).filter(|_| of == id);
+        }
+        announced
+    }
+
+    /// A request with more fields than are borne: its sender is told so, and nobody else (RFC 9113 §10.5.1).
+    fn refuse_large(
+        &mut self,
+        id: StreamId,
+        end_stream: bool,
+        now: Instant,
+    ) -> Result<Option<Event>, Violation> {
         self.count_reset(now)?;
-        self.open[1] += 1;
-        stream.receiving.expects = Expects::Content;
-        stream.sending.then_reset = Some(ErrorCode::NO_ERROR);
-        let key = self.streams.insert(stream);
-        let (mut parts, ()) = response::Response::new(()).into_parts();
-        parts.status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        // It is one that can be sent.
-        let _ = self.respond(key, parts, true);
+        // What goes first is encoded before all that is encoded later.
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        self.encoder.encode([Field::new(":status", status.as_str())], &mut self.encoded);
+        let (fragment, dependency, padding) = (&self.encoded[..], None, None);
+        Headers { stream: id, end_stream: true, end_headers: true, dependency, fragment, padding }
+            .write(&mut self.control);
+        self.encoded.clear();
+        if end_stream {
+            self.streams.remember(id, Closed::Ended);
+        } else {
+            // RFC 9113 §8.1
+            RstStream { stream: id, code: ErrorCode::NO_ERROR }.write(&mut self.control);
+            self.streams.remember(id, Closed::ResetHere);
+        }
         Ok(None)
     }
 
@@ -188,7 +207,6 @@ impl Connection {
         parent: StreamKey,
         id: StreamId,
         fields: &FieldList,
-        now: Instant,
     ) -> Result<Option<Event>, Violation> {
         let malformed = malformed(id);
         if fields.is_overflowed() {
@@ -199,8 +217,11 @@ impl Connection {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(malformed("a promise of something unsafe"));
         }
+        if message::content_length(request.headers()).map_err(&malformed)?.is_some_and(|length| length > 0) {
+            return Err(malformed("a promise of a request with content"));
+        }
+        // RFC 9113 §10.5: those that are reserved are not counted, but limited all the same.
         if self.streams.len() as u64 >= 2 * u64::from(self.local.told().max_concurrent_streams) {
-            self.count_reset(now)?;
             return Err(Violation::stream(id, ErrorCode::REFUSED_STREAM, "too many promises"));
         }
         let mut stream = self.new_stream(id);
@@ -208,6 +229,8 @@ impl Connection {
             stream.receiving.expects = Expects::HeadWithoutContent;
         }
         stream.state = State::ReservedRemote;
+        // RFC 9113 §5.1: we have no half of it.
+        stream.sending.has_ended = true;
         let promised = self.streams.insert(stream);
         Ok(Some(Event::Promise { stream: parent, promised, request }))
     }

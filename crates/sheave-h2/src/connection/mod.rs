@@ -10,7 +10,7 @@ mod send;
 mod settings;
 mod transmit;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -32,7 +32,7 @@ use crate::frame::RstStream;
 use crate::priority::Priority;
 use crate::scheduler::Scheduler;
 use crate::settings::Settings;
-use crate::stream::Closed;
+use crate::stream::{Closed, Section, State};
 use crate::stream_id::StreamId;
 use crate::streams::{StreamKey, Streams};
 
@@ -78,11 +78,15 @@ pub struct Connection {
     budget: Budget,
     resets: Bucket,
     glitches: Bucket,
+    /// How many frames may come for closed streams that were on their way when these were closed.
+    late: u32,
     /// Priorities of streams that are still to come.
-    announced: Vec<(StreamId, Priority)>,
+    announced: BTreeMap<StreamId, Priority>,
     events: VecDeque<Event>,
 
     encoder: Encoder,
+    /// Where the field block that is sent next is put together.
+    encoded: BytesMut,
     send_window: Window,
     scheduler: Scheduler,
     /// Frames that go first.
@@ -103,6 +107,10 @@ pub struct Connection {
 /// What a client's connection begins with (RFC 9113 §3.4).
 pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// How many frames for a stream may be on their way when it is closed, on the average, besides DATA with content: its end,
+/// a reset, windows.
+const MAX_LATE: u32 = 4;
+
 impl Connection {
     /// A connection that begins now.
     pub fn new(role: Role, config: Config, now: Instant) -> Self {
@@ -118,11 +126,13 @@ impl Connection {
             block: None,
             decoder: Decoder::default(),
             budget: Budget::new(config.connection_window_size),
-            resets: Bucket::new(config.resets, now),
+            resets: Bucket::new(config.reset_rate(), now),
             glitches: Bucket::new(config.glitches, now),
-            announced: Vec::new(),
+            late: 0,
+            announced: BTreeMap::new(),
             events: VecDeque::new(),
             encoder: Encoder::with_max_table_size(config.max_encoder_table_size as usize),
+            encoded: BytesMut::new(),
             send_window: Window::new(Window::DEFAULT),
             scheduler: Scheduler::default(),
             control: BytesMut::new(),
@@ -177,11 +187,13 @@ impl Connection {
 
     /// Gives back memory that is kept for what may come, when nothing has come for a while.
     pub fn shrink(&mut self) {
+        self.streams.shrink();
         self.scheduler.shrink();
         self.heads.shrink_to_fit();
         self.credits.shrink_to_fit();
         self.events.shrink_to_fit();
         self.progress.shrink_to_fit();
+        self.encoded = BytesMut::new();
         if self.control.is_empty() {
             self.control = BytesMut::new();
         }
@@ -201,7 +213,11 @@ impl Connection {
 
     /// Whether nothing was ever sent or received on the stream (RFC 9113 §5.1).
     fn is_idle(&self, id: StreamId) -> bool {
-        if self.is_remote(id) { id > self.highest } else { self.next.is_some_and(|next| id >= next) }
+        if self.is_remote(id) {
+            return id > self.highest;
+        }
+        let unsent = |key| self.streams.get(key).is_some_and(|stream| stream.state == State::Idle);
+        self.next.is_some_and(|next| id >= next) || self.streams.key(id).is_some_and(unsent)
     }
 
     /// How many of those that may be open at once there are of whoever opens streams of this number.
@@ -218,6 +234,13 @@ impl Connection {
         }
         self.budget.shrank(stream.receiving.growth(self.local.acknowledged().initial_window_size));
         self.progress.push_back(Progress::Closed(key));
+        self.late = self.late.saturating_add(MAX_LATE);
+        for section in stream.sending.sections {
+            if let Section::Promise(promised, _) = section {
+                // The peer never hears of it.
+                self.close(promised, closed);
+            }
+        }
     }
 
     /// Ends a stream by the peer's fault (RFC 9113 §5.4.2).
@@ -228,11 +251,15 @@ impl Connection {
             return Err(Violation::connection(code, reason));
         }
         self.count_reset(now)?;
-        RstStream { stream: id, code }.write(&mut self.control);
         let Some(stream) = self.streams.key(id) else {
-            self.streams.remember(id, Closed::ResetHere);
+            // RFC 9113 §5.4.2: "an endpoint SHOULD NOT send more than one RST_STREAM frame for any stream".
+            if self.streams.closed(id) != Closed::ResetHere {
+                RstStream { stream: id, code }.write(&mut self.control);
+                self.streams.remember(id, Closed::ResetHere);
+            }
             return Ok(None);
         };
+        RstStream { stream: id, code }.write(&mut self.control);
         self.close(stream, Closed::ResetHere);
         Ok(Some(Event::Reset { stream, error: Error::Protocol(violation) }))
     }
@@ -243,6 +270,15 @@ impl Connection {
             true => Ok(()),
             false => Err(Violation::connection(ErrorCode::ENHANCE_YOUR_CALM, "too many streams reset")),
         }
+    }
+
+    /// A frame for a stream that is closed. It may have been on its way: many streams can close at once.
+    fn late(&mut self, now: Instant) -> Result<(), Violation> {
+        match self.late.checked_sub(1) {
+            Some(left) => self.late = left,
+            None => self.glitch(now)?,
+        }
+        Ok(())
     }
 
     /// A frame that is allowed and does nothing.

@@ -11,6 +11,8 @@ pub(super) struct Pings {
     outstanding: VecDeque<Ping>,
     next: u64,
     heard: Instant,
+    /// When a keepalive was sent, if nothing was heard since.
+    kept_alive: Option<Instant>,
     round_trip: Option<Duration>,
     measured: Option<Instant>,
 }
@@ -47,6 +49,7 @@ impl Pings {
             outstanding: VecDeque::new(),
             next: 0,
             heard: now,
+            kept_alive: None,
             round_trip: None,
             measured: None,
         }
@@ -55,6 +58,7 @@ impl Pings {
     /// Something came from the peer.
     pub(super) fn heard(&mut self, now: Instant) {
         self.heard = now;
+        self.kept_alive = None;
     }
 
     pub(super) fn round_trip(&self) -> Option<Duration> {
@@ -63,8 +67,14 @@ impl Pings {
 
     /// The payload of a PING to send. `None` if enough of them are on their way.
     pub(super) fn send(&mut self, purpose: Purpose, now: Instant) -> Option<[u8; 8]> {
-        if self.outstanding.len() >= MOST && purpose != Purpose::End {
-            return None;
+        match purpose {
+            Purpose::KeepAlive => {
+                // Those before, which anything else from the peer made up for.
+                self.outstanding.retain(|ping| ping.purpose != purpose);
+                self.kept_alive = Some(now);
+            }
+            Purpose::Asked | Purpose::RoundTrip if self.outstanding.len() >= MOST => return None,
+            _ => {}
         }
         self.next += 1;
         self.outstanding.push_back(Ping { payload: self.next, purpose, sent: now });
@@ -101,20 +111,14 @@ impl Pings {
     /// When something has to be done: to send a keepalive, or to give up.
     pub(super) fn timeout(&self) -> Option<Instant> {
         let keepalive = self.keepalive?;
-        match self.keepalive_sent() {
+        match self.kept_alive {
             Some(sent) => sent.checked_add(self.keepalive_timeout),
             None => self.heard.checked_add(keepalive),
         }
     }
 
-    /// When a keepalive was sent after the peer was last heard.
-    fn keepalive_sent(&self) -> Option<Instant> {
-        let mut keepalives = self.outstanding.iter().filter(|ping| ping.purpose == Purpose::KeepAlive);
-        keepalives.find(|ping| ping.sent >= self.heard).map(|ping| ping.sent)
-    }
-
-    /// Whether the peer owes an answer to a keepalive, and it is overdue.
+    /// Whether the peer owes a sign of life, and it is overdue.
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
-        self.keepalive_sent().is_some() && self.timeout().is_some_and(|timeout| timeout <= now)
+        self.kept_alive.is_some() && self.timeout().is_some_and(|timeout| timeout <= now)
     }
 }

@@ -16,8 +16,6 @@ use crate::streams::StreamKey;
 const MAX_ACKS: u32 = 1000;
 /// How much may wait of all that goes first, in bytes.
 const MAX_CONTROL: usize = 256 << 10;
-/// How many priorities of streams to come are kept.
-const MAX_ANNOUNCED: usize = 16;
 
 impl Connection {
     /// Takes frames from the front of `input` until there is something to tell. `None`: it needs more.
@@ -82,13 +80,13 @@ impl Connection {
     /// The head of the next frame, if that is whole and in order.
     fn next_frame(&self, input: &BytesMut) -> Result<Option<Head>, Violation> {
         let Some(head) = Head::read(input) else { return Ok(None) };
-        // RFC 9113 §4.2
-        if head.length > self.local.acknowledged().max_frame_size {
-            return Err(Violation::connection(ErrorCode::FRAME_SIZE_ERROR, "a frame above MAX_FRAME_SIZE"));
-        }
         // RFC 9113 §3.4
         if !self.local.has_heard() && (head.kind != Kind::SETTINGS || head.has(frame::flag::ACK)) {
             return Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, "SETTINGS do not come first"));
+        }
+        // RFC 9113 §4.2
+        if head.length > self.local.acknowledged().max_frame_size {
+            return Err(Violation::connection(ErrorCode::FRAME_SIZE_ERROR, "a frame above MAX_FRAME_SIZE"));
         }
         self.expects_block(head)?;
         Ok((input.len() >= Head::LENGTH + head.length as usize).then_some(head))
@@ -105,7 +103,7 @@ impl Connection {
             frame::Frame::PushPromise(frame) => return self.receive_promise(frame, now),
             frame::Frame::Continuation(frame) => return self.receive_continuation(frame, now),
             frame::Frame::Settings(frame) => return self.receive_settings(frame, now),
-            frame::Frame::GoAway(frame) => return self.receive_goaway(frame),
+            frame::Frame::GoAway(frame) => return self.receive_goaway(frame, now),
             frame::Frame::RstStream(frame) => return self.receive_reset(frame, now),
             frame::Frame::Ping(frame) if frame.ack => return self.receive_pong(frame.payload, now),
             frame::Frame::Ping(frame) => {
@@ -165,8 +163,9 @@ impl Connection {
             }
             refused => {
                 self.budget.released(whole);
-                if refused.is_ok() {
-                    self.glitch(now)?;
+                // Content for a stream that we reset is no wonder, however much it is.
+                if refused.is_ok() && length == 0 {
+                    self.late(now)?;
                 }
                 refused.map(|_| None)
             }
@@ -216,25 +215,37 @@ impl Connection {
         id: StreamId,
         frame: stream::Frame,
     ) -> Result<Option<StreamKey>, Violation> {
+        let Some((key, state)) = self.look_up(id, frame)? else { return Ok(None) };
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.state = state;
+        }
+        Ok(Some(key))
+    }
+
+    /// The stream that a frame comes for, and the state that it will have by it. `None` if the frame means nothing any more.
+    pub(super) fn look_up(
+        &self,
+        id: StreamId,
+        frame: stream::Frame,
+    ) -> Result<Option<(StreamKey, State)>, Violation> {
         let key = self.streams.key(id);
         let state = match key.and_then(|key| self.streams.get(key)) {
             Some(stream) => stream.state,
+            None if self.leaves_out(id) => State::Closed(Closed::ResetHere),
             None if self.is_idle(id) => State::Idle,
-            // Long ago: as if it were reset, so that a peer that is late does not end the connection.
-            None => State::Closed(self.streams.closed(id).unwrap_or(Closed::ResetThere)),
+            None => State::Closed(self.streams.closed(id)),
         };
-        match state.receive(frame) {
-            Received::To(to) => {
-                if let Some(stream) = key.and_then(|key| self.streams.get_mut(key)) {
-                    stream.state = to;
-                }
-                Ok(key)
+        match (state.receive(frame), key) {
+            (Received::To(to), Some(key)) if state != State::Idle => Ok(Some((key, to))),
+            // RFC 9113 §5.1.1: the other side is who opens it.
+            (Received::To(_), _) => {
+                Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, "HEADERS on an idle stream"))
             }
-            Received::Ignored => Ok(None),
-            Received::StreamError(code) => {
+            (Received::Ignored, _) => Ok(None),
+            (Received::StreamError(code), _) => {
                 Err(Violation::stream(id, code, "a frame that the stream's state excludes"))
             }
-            Received::ConnectionError(code) => {
+            (Received::ConnectionError(code), _) => {
                 Err(Violation::connection(code, "a frame that the stream's state excludes"))
             }
         }
@@ -242,8 +253,11 @@ impl Connection {
 
     fn receive_reset(&mut self, frame: RstStream, now: Instant) -> Result<Option<Event>, Violation> {
         let Some(stream) = self.receive_on(frame.stream, stream::Frame::Reset)? else {
-            self.glitch(now)?;
-            return Ok(None);
+            if matches!(self.streams.closed(frame.stream), Closed::Ended | Closed::ResetHere) {
+                // It was on its way. Nothing follows upon it.
+                self.streams.remember(frame.stream, Closed::ResetThere);
+            }
+            return self.late(now).map(|()| None);
         };
         if self.is_remote(frame.stream) {
             // A server bears only so many requests that are taken back (CVE-2023-44487).
@@ -268,7 +282,7 @@ impl Connection {
                 .map_err(|_| Violation::connection(ErrorCode::FLOW_CONTROL_ERROR, overflow));
         }
         let Some(key) = self.receive_on(frame.stream, stream::Frame::WindowUpdate)? else {
-            return self.glitch(now);
+            return self.late(now);
         };
         if let Some(stream) = self.streams.get_mut(key) {
             let window = &mut stream.sending.window;
@@ -295,11 +309,17 @@ impl Connection {
             self.scheduler.reprioritize(key, priority, &mut self.streams);
         } else if self.is_idle(id) {
             // It may come before the request.
-            self.announced.retain(|(announced, _)| *announced != id);
-            if self.announced.len() == MAX_ANNOUNCED {
-                self.announced.remove(0);
+            self.announced.insert(id, priority);
+            let active = self.announced.len() as u64 + u64::from(self.open[1]);
+            // RFC 9218 §7.1: so many streams, open or not, "MUST NOT exceed the value of the
+            // SETTINGS_MAX_CONCURRENT_STREAMS parameter", once it is known.
+            if active > u64::from(self.local.acknowledged().max_concurrent_streams) {
+                let why = "PRIORITY_UPDATE for more streams than there may be";
+                return Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, why));
             }
-            self.announced.push((id, priority));
+            if active > u64::from(self.local.told().max_concurrent_streams) {
+                self.announced.pop_last();
+            }
         }
         Ok(())
     }

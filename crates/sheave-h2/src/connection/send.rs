@@ -1,7 +1,8 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, request, response};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Method, StatusCode, request, response};
 
 use super::Connection;
 use crate::chunks::Chunks;
@@ -9,6 +10,7 @@ use crate::error::{Error, Usage};
 use crate::error_code::ErrorCode;
 use crate::frame::{RstStream, Setting};
 use crate::message::{self, Protocol};
+use crate::scheduler;
 use crate::stream::{Closed, Ending, Expects, Frame, Section, State, Stream};
 use crate::streams::StreamKey;
 
@@ -24,30 +26,41 @@ impl Connection {
     /// # Errors
     ///
     /// [`Error::Closed`] if the connection takes no new streams; [`Error::Usage`] if it is not one that can be made in
-    /// HTTP/2, or to this server. That there may be [no more streams](Self::can_open) now is not an error: ask first.
-    pub fn open(&mut self, request: request::Parts, end_stream: bool) -> Result<StreamKey, Error> {
+    /// HTTP/2, or to this server, or [not now](Self::can_open).
+    pub fn open(&mut self, mut request: request::Parts, end_stream: bool) -> Result<StreamKey, Error> {
         if !self.takes_streams() {
             return Err(Error::Closed);
         }
-        message::check_request(&request)?;
+        message::check_request(&mut request)?;
         // RFC 8441 §3
         if request.extensions.get::<Protocol>().is_some() && !self.remote.enable_connect_protocol {
             return Err(Usage::NoConnectProtocol.into());
         }
         self.check_size(message::request_fields(&request))?;
+        // RFC 9113 §5.1.2: "Endpoints MUST NOT exceed the limit set by their peer."
+        if !self.can_open() {
+            return Err(Usage::TooManyStreams.into());
+        }
+        let is_tunnel = request.method == Method::CONNECT;
+        let length = message::content_length(&request.headers).map_err(Usage::Malformed)?;
+        let content_left = length.filter(|_| !is_tunnel);
+        if end_stream && content_left.is_some_and(|left| left > 0) {
+            return Err(Usage::ContentLength.into());
+        }
         let Some(id) = self.next else { return Err(Error::Closed) };
         self.next = id.next();
         let mut stream = self.new_stream(id);
-        stream.is_tunnel = request.method == Method::CONNECT;
+        stream.is_tunnel = is_tunnel;
         stream.is_counted = true;
         if request.method == Method::HEAD {
             stream.receiving.expects = Expects::HeadWithoutContent;
         }
+        stream.sending.content_left = content_left;
         stream.sending.ending = end_stream.then_some(Ending::EndStream);
         stream.sending.sections.push_back(Section::Request(Box::new(request)));
         self.open[0] += 1;
         let key = self.streams.insert(stream);
-        self.heads.push_back(key);
+        self.push_head(key);
         Ok(key)
     }
 
@@ -60,12 +73,12 @@ impl Connection {
     pub fn respond(
         &mut self,
         key: StreamKey,
-        response: response::Parts,
+        mut response: response::Parts,
         end_stream: bool,
     ) -> Result<(), Error> {
         message::check_response(&response)?;
-        let is_informational = response.status.is_informational();
-        if end_stream && is_informational {
+        let status = response.status;
+        if end_stream && status.is_informational() {
             return Err(Usage::Malformed("an interim response that ends the stream").into());
         }
         self.check_size(message::response_fields(&response))?;
@@ -76,13 +89,28 @@ impl Connection {
         if stream.sending.is_answered {
             return Err(Usage::NotSending.into());
         }
-        stream.sending.is_answered = !is_informational;
-        stream.sending.ending = end_stream.then_some(Ending::EndStream);
-        if stream.is_tunnel && !response.status.is_success() && !is_informational {
-            stream.is_tunnel = false;
+        let is_tunnel = stream.is_tunnel && status.is_success();
+        if is_tunnel || status.is_informational() || status == StatusCode::NO_CONTENT {
+            // RFC 9110 §8.6: "A server MUST NOT send a Content-Length header field" in these.
+            response.headers.remove(CONTENT_LENGTH);
+        }
+        if !status.is_informational() {
+            let sending = &mut stream.sending;
+            let length = message::content_length(&response.headers).map_err(Usage::Malformed)?;
+            let left = match status {
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Some(0),
+                _ => sending.content_left.or(length),
+            };
+            if end_stream && left.is_some_and(|left| left > 0) {
+                return Err(Usage::ContentLength.into());
+            }
+            sending.content_left = left;
+            sending.is_answered = true;
+            sending.ending = end_stream.then_some(Ending::EndStream);
+            stream.is_tunnel = is_tunnel;
         }
         stream.sending.sections.push_back(Section::Response(Box::new(response)));
-        self.heads.push_back(key);
+        self.push_head(key);
         Ok(())
     }
 
@@ -93,40 +121,52 @@ impl Connection {
     ///
     /// [`Error::Usage`] if the client takes no pushes, or not of this request; [`Error::Closed`] also if the connection
     /// takes no new streams.
-    pub fn promise(&mut self, key: StreamKey, request: request::Parts) -> Result<StreamKey, Error> {
+    pub fn promise(&mut self, key: StreamKey, mut request: request::Parts) -> Result<StreamKey, Error> {
         if !self.is_server() || !self.remote.enable_push {
             return Err(Usage::NoPush.into());
         }
-        message::check_request(&request)?;
+        message::check_request(&mut request)?;
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return Err(Usage::Malformed("a push of something unsafe").into());
+        }
+        if message::content_length(&request.headers)
+            .map_err(Usage::Malformed)?
+            .is_some_and(|length| length > 0)
+        {
+            return Err(Usage::Malformed("a push of a request with content").into());
         }
         self.check_size(message::request_fields(&request))?;
         if self.ends.received.is_some() || self.open[0] >= self.remote.max_concurrent_streams {
             return Err(Error::Closed);
         }
         let Some(id) = self.next else { return Err(Error::Closed) };
-        let parent = self.streams.get_mut(key).ok_or(Error::Closed)?;
-        if !parent.id.is_client_initiated() || parent.sending.ending.is_some() {
+        let parent = self.streams.get(key).ok_or(Error::Closed)?;
+        // RFC 9113 §8.4.1: on a stream that the client opened, and of which our half has not ended.
+        if !parent.id.is_client_initiated() || parent.sending.ending.is_some() || parent.sending.has_ended {
             return Err(Usage::NotSending.into());
         }
-        parent.sending.sections.push_back(Section::Promise(id, Box::new(request)));
-        self.heads.push_back(key);
         self.next = id.next();
         let mut stream = self.new_stream(id);
-        stream.state = State::ReservedLocal;
         stream.is_counted = true;
+        stream.sending.content_left = (request.method == Method::HEAD).then_some(0);
         self.open[0] += 1;
-        Ok(self.streams.insert(stream))
+        let promised = self.streams.insert(stream);
+        if let Some(parent) = self.streams.get_mut(key) {
+            parent.sending.sections.push_back(Section::Promise(promised, Box::new(request)));
+        }
+        self.push_head(key);
+        Ok(promised)
     }
 
     /// Sends content. It is queued without a limit: [`progress`](Self::progress) tells what has left.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] if the content has ended, or a response has not begun.
+    /// [`Error::Usage`] if the content has ended, a response has not begun, or this is more than its `content-length`.
     pub fn send(&mut self, key: StreamKey, content: Bytes) -> Result<(), Error> {
-        self.sending(key)?.sending.queue.push(content);
+        let sending = &mut self.sending(key)?.sending;
+        sending.count(content.len())?;
+        sending.queue.push(content);
         self.scheduler.ready(key, &mut self.streams);
         Ok(())
     }
@@ -137,7 +177,9 @@ impl Connection {
     ///
     /// As [`send`](Self::send).
     pub fn send_chunks(&mut self, key: StreamKey, content: &mut Chunks) -> Result<(), Error> {
-        content.append_to(&mut self.sending(key)?.sending.queue);
+        let sending = &mut self.sending(key)?.sending;
+        sending.count(content.len())?;
+        content.append_to(&mut sending.queue);
         self.scheduler.ready(key, &mut self.streams);
         Ok(())
     }
@@ -146,7 +188,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// As [`send`](Self::send), and if there was less than its `content-length`.
     pub fn finish(&mut self, key: StreamKey) -> Result<(), Error> {
         self.end(key, Ending::EndStream)
     }
@@ -155,7 +197,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send), and if they cannot be said in HTTP/2.
+    /// As [`finish`](Self::finish), and if they cannot be said in HTTP/2.
     pub fn send_trailers(&mut self, key: StreamKey, trailers: HeaderMap) -> Result<(), Error> {
         message::check_trailers(&trailers)?;
         self.check_size(message::trailer_fields(&trailers))?;
@@ -168,11 +210,20 @@ impl Connection {
 
     fn end(&mut self, key: StreamKey, ending: Ending) -> Result<(), Error> {
         let sending = &mut self.sending(key)?.sending;
+        // RFC 9113 §8.1.1
+        if sending.content_left.is_some_and(|left| left > 0) {
+            return Err(Usage::ContentLength.into());
+        }
         sending.ending = Some(ending);
         if sending.queue.is_empty() && sending.sections.is_empty() {
-            self.heads.push_back(key);
+            self.push_head(key);
         }
         Ok(())
+    }
+
+    /// Has the stream send the next of its sections, or else its end, when it is its turn.
+    fn push_head(&mut self, key: StreamKey) {
+        scheduler::push(&mut self.heads, key, &self.streams);
     }
 
     /// Ends a stream at once (RFC 9113 §6.4): what is queued is not sent, and what comes is ignored.
@@ -200,13 +251,24 @@ impl Connection {
     pub fn release(&mut self, key: StreamKey, length: usize, now: Instant) {
         self.budget.released(length);
         let Some(stream) = self.streams.get_mut(key) else { return };
-        if stream.receiving.release(length) && stream.state.is_receiving() && !stream.receiving.is_listed {
+        stream.receiving.release(length);
+        if !self.credit(key) {
+            return;
+        }
+        if let Some(payload) = self.pings.measure(now) {
+            crate::frame::Ping { ack: false, payload }.write(&mut self.control);
+        }
+    }
+
+    /// The peer is to be told how much was read, if that is worth it.
+    pub(super) fn credit(&mut self, key: StreamKey) -> bool {
+        let Some(stream) = self.streams.get_mut(key) else { return false };
+        let is_due = stream.receiving.is_due() && stream.state.is_receiving() && !stream.receiving.is_listed;
+        if is_due {
             stream.receiving.is_listed = true;
             self.credits.push(key);
-            if let Some(payload) = self.pings.measure(now) {
-                crate::frame::Ping { ack: false, payload }.write(&mut self.control);
-            }
         }
+        is_due
     }
 
     /// So many bytes of content will never be read: the peer may send as many more, but not on their stream.
@@ -238,10 +300,11 @@ impl Connection {
     /// What the peer is told first (RFC 9113 §3.4).
     pub(super) fn begin(&mut self) {
         if !self.is_server() {
-            self.control.extend_from_slice(super::PREFACE);
+            self.output.push_slice(super::PREFACE);
         }
         let settings = *self.local.told();
         let changes: Vec<Setting> = settings.changes(self.local.acknowledged()).collect();
-        crate::frame::Settings::write(&changes, &mut self.control);
+        // Not among the control frames, which an early failure drops.
+        crate::frame::Settings::write(&changes, self.output.tail());
     }
 }

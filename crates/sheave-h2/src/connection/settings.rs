@@ -7,7 +7,7 @@ use crate::error::{Timeout, Violation};
 use crate::error_code::ErrorCode;
 use crate::event::Event;
 use crate::frame;
-use crate::settings::Settings;
+use crate::settings::{MAX_WINDOW_SIZE, Settings};
 
 /// What we let the peer do, and what of it the peer knows (RFC 9113 §6.5.3).
 #[derive(Debug)]
@@ -43,6 +43,11 @@ impl LocalSettings {
         self.told.back().map_or(&self.acknowledged, |(settings, _)| settings)
     }
 
+    /// How much larger the windows of streams get once the peer has acknowledged what it was told.
+    pub(super) fn initial_window_increase(&self) -> u32 {
+        self.told().initial_window_size.saturating_sub(self.acknowledged.initial_window_size)
+    }
+
     pub(super) fn has_heard(&self) -> bool {
         self.heard
     }
@@ -67,7 +72,8 @@ impl Connection {
     /// How much the peer may send on a stream before it is read, in bytes, up to 2^31 - 1, from now on: on new streams, and
     /// on those that are open (RFC 9113 §6.9.2).
     pub fn set_initial_window_size(&mut self, size: u32, now: Instant) {
-        let size = size.min(crate::settings::MAX_WINDOW_SIZE);
+        // RFC 9113 §6.9.2: nor may a window that has grown get above that.
+        let size = size.min(MAX_WINDOW_SIZE - self.budget.grown());
         self.tell(Settings { initial_window_size: size, ..*self.local.told() }, now);
     }
 
@@ -137,6 +143,10 @@ impl Connection {
         if difference != 0 {
             for stream in self.streams.iter_mut() {
                 stream.receiving.resize(difference);
+            }
+            // What was too little of a large window may be enough of a small one.
+            for key in self.streams.keys().collect::<Vec<_>>() {
+                self.credit(key);
             }
         }
         Ok(())

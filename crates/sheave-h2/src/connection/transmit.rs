@@ -1,14 +1,13 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bytes::BytesMut;
-
 use super::Connection;
 use crate::chunks::Chunks;
 use crate::event::Progress;
 use crate::frame::{Continuation, Head, Headers, Kind, PushPromise, RstStream, WindowUpdate, flag};
 use crate::message;
 use crate::scheduler::{QUANTUM, Scheduler};
+use crate::settings::MAX_WINDOW_SIZE;
 use crate::stream::{Closed, Ending, Frame, Section};
 use crate::stream_id::StreamId;
 use crate::streams::StreamKey;
@@ -20,13 +19,11 @@ impl Connection {
     /// What is to be written next: what is taken out counts as sent. Empty once there is nothing more to send, or that may
     /// be sent.
     pub fn transmit(&mut self, now: Instant) -> &mut Chunks {
-        if self.output.len() < BATCH {
+        if self.output.len() < BATCH && self.error().is_none() {
             self.transmit_control();
-            if self.error().is_none() {
-                self.transmit_credits(now);
-                self.transmit_heads();
-                self.transmit_content();
-            }
+            self.transmit_credits(now);
+            self.transmit_heads();
+            self.transmit_content();
         }
         &mut self.output
     }
@@ -37,7 +34,7 @@ impl Connection {
         &mut self.output
     }
 
-    fn transmit_control(&mut self) {
+    pub(super) fn transmit_control(&mut self) {
         if !self.control.is_empty() {
             self.output.push_slice(&self.control);
             self.control.clear();
@@ -51,13 +48,15 @@ impl Connection {
         if increment > 0 {
             WindowUpdate { stream: StreamId::CONNECTION, increment }.write(self.output.tail());
         }
+        // What the peer was told of settings may hold already: together that stays a window.
+        let most = self.config.max_window_size.min(MAX_WINDOW_SIZE - self.local.initial_window_increase());
         for key in self.credits.drain(..) {
             let Some(stream) = self.streams.get_mut(key) else { continue };
             stream.receiving.is_listed = false;
             if !stream.state.is_receiving() {
                 continue;
             }
-            let (most, mut spare) = (self.config.max_window_size, self.budget.spare());
+            let (most, mut spare) = (most, self.budget.spare());
             let before = spare;
             let increment = stream.receiving.update(now, self.pings.round_trip(), most, &mut spare);
             self.budget.grew(before - spare);
@@ -72,49 +71,48 @@ impl Connection {
     fn transmit_heads(&mut self) {
         while self.output.len() < BATCH {
             let Some(key) = self.heads.pop_front() else { return };
-            while let Some(stream) = self.streams.get_mut(key) {
-                let Some(section) = stream.sending.sections.pop_front() else { break };
-                let sending = &mut stream.sending;
-                let end_stream = sending.sections.is_empty()
-                    && sending.queue.is_empty()
-                    && matches!(sending.ending, Some(Ending::EndStream))
-                    && !matches!(section, Section::Promise(..));
-                self.transmit_section(key, &section, end_stream);
-                if !matches!(section, Section::Promise(..)) {
-                    self.sent(key, Frame::Headers { end_stream });
-                }
-            }
-            if let Some(stream) = self.streams.get_mut(key) {
-                stream.sending.sections = VecDeque::new();
-            }
+            self.transmit_section(key);
             self.transmit_end(key);
             self.scheduler.ready(key, &mut self.streams);
         }
     }
 
-    fn transmit_section(&mut self, key: StreamKey, section: &Section, end_stream: bool) {
-        let mut block = BytesMut::new();
-        let promised = match section {
+    fn transmit_section(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let sending = &mut stream.sending;
+        let Some(section) = sending.sections.pop_front() else { return };
+        let end_stream = sending.sections.is_empty()
+            && sending.queue.is_empty()
+            && matches!(sending.ending, Some(Ending::EndStream));
+        if sending.sections.is_empty() {
+            // Most streams have no more.
+            sending.sections = VecDeque::new();
+        }
+        match section {
             Section::Request(parts) => {
-                self.encoder.encode(message::request_fields(parts), &mut block);
-                None
+                self.encoder.encode(message::request_fields(&parts), &mut self.encoded);
+                self.write_block(key.id(), None, end_stream);
+                self.sent(key, Frame::Headers { end_stream });
             }
             Section::Response(parts) => {
-                self.encoder.encode(message::response_fields(parts), &mut block);
-                None
+                self.encoder.encode(message::response_fields(&parts), &mut self.encoded);
+                self.write_block(key.id(), None, end_stream);
+                self.sent(key, Frame::Headers { end_stream });
             }
+            // It may have been reset meanwhile.
+            Section::Promise(promised, _) if self.streams.get(promised).is_none() => {}
             Section::Promise(promised, parts) => {
-                self.encoder.encode(message::request_fields(parts), &mut block);
-                Some(*promised)
+                self.encoder.encode(message::request_fields(&parts), &mut self.encoded);
+                self.write_block(key.id(), Some(promised.id()), false);
+                self.sent(promised, Frame::Promise);
             }
-        };
-        self.write_block(key.id(), promised, &block, end_stream);
+        }
     }
 
     /// RFC 9113 §4.3
-    fn write_block(&mut self, stream: StreamId, promised: Option<StreamId>, block: &[u8], end_stream: bool) {
+    fn write_block(&mut self, stream: StreamId, promised: Option<StreamId>, end_stream: bool) {
         let most = self.remote.max_frame_size as usize;
-        let out = self.output.tail();
+        let (block, out) = (&self.encoded, self.output.tail());
         // A promise begins with the stream that is promised.
         let (mut fragment, mut rest) = block.split_at(block.len().min(most - promised.map_or(0, |_| 4)));
         let (padding, end_headers) = (None, rest.is_empty());
@@ -128,12 +126,15 @@ impl Connection {
             (fragment, rest) = rest.split_at(rest.len().min(most));
             Continuation { stream, end_headers: rest.is_empty(), fragment }.write(out);
         }
+        self.encoded.clear();
     }
 
     /// The stream's end, if it is that which comes next.
     fn transmit_end(&mut self, key: StreamKey) {
         let Some(stream) = self.streams.get_mut(key) else { return };
-        let Some(ending) = stream.sending.ending.take_if(|_| stream.sending.queue.is_empty()) else { return };
+        let sending = &mut stream.sending;
+        let is_next = sending.sections.is_empty() && sending.queue.is_empty();
+        let Some(ending) = sending.ending.take_if(|_| is_next) else { return };
         match ending {
             Ending::EndStream => {
                 let head = Head { length: 0, kind: Kind::DATA, flags: flag::END_STREAM, stream: key.id() };
@@ -141,9 +142,8 @@ impl Connection {
                 self.sent(key, Frame::Data { end_stream: true });
             }
             Ending::Trailers(trailers) => {
-                let mut block = BytesMut::new();
-                self.encoder.encode(message::trailer_fields(&trailers), &mut block);
-                self.write_block(key.id(), None, &block, true);
+                self.encoder.encode(message::trailer_fields(&trailers), &mut self.encoded);
+                self.write_block(key.id(), None, true);
                 self.sent(key, Frame::Headers { end_stream: true });
             }
         }
@@ -169,7 +169,10 @@ impl Connection {
             sending.window.take(length);
             self.send_window.take(length);
             Scheduler::sent(stream, length);
-            self.progress.push_back(Progress::Sent(key, length));
+            match self.progress.back_mut() {
+                Some(Progress::Sent(last, sum)) if *last == key => *sum += length,
+                _ => self.progress.push_back(Progress::Sent(key, length)),
+            }
             self.sent(key, Frame::Data { end_stream });
             if last {
                 self.transmit_end(key);

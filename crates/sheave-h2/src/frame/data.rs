@@ -28,7 +28,7 @@ impl<'a> Data<'a> {
         if head.stream.is_connection() {
             return Err(Violation::connection(PROTOCOL_ERROR, "DATA on stream 0"));
         }
-        let (data, padding) = unpad(head, payload)?;
+        let ([], data, padding) = unpad(head, payload)?;
         Ok(Self { stream: head.stream, end_stream: head.has(flag::END_STREAM), data, padding })
     }
 

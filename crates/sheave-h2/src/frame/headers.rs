@@ -1,6 +1,6 @@
 use bytes::{BufMut, BytesMut};
 
-use super::{Dependency, FRAME_SIZE_ERROR, Head, Kind, PROTOCOL_ERROR, flag, unpad};
+use super::{Dependency, Head, Kind, PROTOCOL_ERROR, flag, unpad};
 use crate::error::Violation;
 use crate::stream_id::StreamId;
 
@@ -33,15 +33,13 @@ impl<'a> Headers<'a> {
         if head.stream.is_connection() {
             return Err(Violation::connection(PROTOCOL_ERROR, "HEADERS on stream 0"));
         }
-        let (mut fragment, padding) = unpad(head, payload)?;
-        let mut dependency = None;
-        if head.has(flag::PRIORITY) {
-            let Some((fields, rest)) = fragment.split_first_chunk() else {
-                return Err(Violation::connection(FRAME_SIZE_ERROR, "no room for a priority in HEADERS"));
-            };
-            dependency = Some(Dependency::read(*fields));
-            fragment = rest;
-        }
+        let (dependency, fragment, padding) = if head.has(flag::PRIORITY) {
+            let (fields, fragment, padding) = unpad(head, payload)?;
+            (Some(Dependency::read(fields)), fragment, padding)
+        } else {
+            let ([], fragment, padding) = unpad(head, payload)?;
+            (None, fragment, padding)
+        };
         Ok(Self {
             stream: head.stream,
             end_stream: head.has(flag::END_STREAM),

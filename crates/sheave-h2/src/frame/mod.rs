@@ -84,19 +84,23 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Takes the padding off: its length in front, and itself behind. Gives the rest, and how much there was of the padding
-/// without its length.
-fn unpad(head: Head, payload: &[u8]) -> Result<(&[u8], Option<u8>), Violation> {
-    if !head.has(flag::PADDED) {
-        return Ok((payload, None));
-    }
-    // RFC 9113 §4.2: too short for what it must hold.
-    let Some((&padding, rest)) = payload.split_first() else {
-        return Err(Violation::connection(FRAME_SIZE_ERROR, "no room for the length of the padding"));
+/// What a payload begins with, what follows, and how much padding there is: its length is in front of all, and itself
+/// behind.
+type Unpadded<'a, const N: usize> = ([u8; N], &'a [u8], Option<u8>);
+
+/// Takes the padding off.
+fn unpad<const N: usize>(head: Head, payload: &[u8]) -> Result<Unpadded<'_, N>, Violation> {
+    // RFC 9113 §4.2
+    let too_short = Violation::connection(FRAME_SIZE_ERROR, "too short for the fields that it must have");
+    let (padding, rest) = match payload.split_first() {
+        _ if !head.has(flag::PADDED) => (None, payload),
+        Some((&padding, rest)) => (Some(padding), rest),
+        None => return Err(too_short),
     };
-    // RFC 9113 §6.1: padding that is as long as the payload or longer is a connection error.
-    match rest.len().checked_sub(usize::from(padding)) {
-        Some(length) => Ok((&rest[..length], Some(padding))),
+    let (fixed, rest) = rest.split_first_chunk().ok_or(too_short)?;
+    // RFC 9113 §6.1, §6.2, §6.6: "Padding that exceeds the size remaining" is a connection error.
+    match rest.len().checked_sub(padding.unwrap_or(0).into()) {
+        Some(length) => Ok((*fixed, &rest[..length], padding)),
         None => Err(Violation::connection(PROTOCOL_ERROR, "more padding than payload")),
     }
 }

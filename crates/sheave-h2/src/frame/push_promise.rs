@@ -1,6 +1,6 @@
 use bytes::{BufMut, BytesMut};
 
-use super::{FRAME_SIZE_ERROR, Head, Kind, PROTOCOL_ERROR, flag, split_u32, unpad};
+use super::{Head, Kind, PROTOCOL_ERROR, flag, unpad};
 use crate::error::Violation;
 use crate::stream_id::StreamId;
 
@@ -31,11 +31,8 @@ impl<'a> PushPromise<'a> {
         if head.stream.is_connection() {
             return Err(Violation::connection(PROTOCOL_ERROR, "PUSH_PROMISE on stream 0"));
         }
-        let (payload, padding) = unpad(head, payload)?;
-        let Some((promised, fragment)) = split_u32(payload) else {
-            return Err(Violation::connection(FRAME_SIZE_ERROR, "no room for a stream in PUSH_PROMISE"));
-        };
-        let promised = StreamId::new(promised);
+        let (promised, fragment, padding) = unpad(head, payload)?;
+        let promised = StreamId::new(u32::from_be_bytes(promised));
         // RFC 9113 §5.1.1
         if !promised.is_server_initiated() {
             return Err(Violation::connection(

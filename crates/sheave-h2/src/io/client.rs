@@ -125,8 +125,8 @@ impl SendRequest {
         end_stream: bool,
     ) -> Result<(ResponseFuture, SendStream), Error> {
         self.check()?;
-        let (parts, ()) = request.into_parts();
-        message::check_request(&parts)?;
+        let (mut parts, ()) = request.into_parts();
+        message::check_request(&mut parts)?;
         let cell = Cell::new(self.shared.clone(), None);
         cell.send_section(Section::Request(Box::new(parts), end_stream))?;
         self.pending = Some(Arc::clone(&cell));

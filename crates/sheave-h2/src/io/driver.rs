@@ -52,6 +52,8 @@ pub(super) struct Driver<T> {
     /// When the transport has taken nothing for too long.
     stalled: Option<Instant>,
     stage: Stage,
+    /// Why the connection has failed, if it has.
+    error: Option<Error>,
     has_told_error: bool,
 }
 
@@ -97,6 +99,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             timer: Timer::default(),
             stalled: None,
             stage: Stage::Open,
+            error: None,
             has_told_error: false,
         };
         (driver, shared)
@@ -106,7 +109,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             if self.stage == Stage::Done {
-                return Poll::Ready(self.core.error().map_or(Ok(()), |error| Err(error.clone())));
+                return Poll::Ready(self.error.clone().map_or(Ok(()), Err));
             }
             match self.poll_stage(cx) {
                 Poll::Ready(Ok(())) => {}
@@ -283,7 +286,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
         self.closed(&error);
         let is_over = matches!(error, Error::Io(_) | Error::Timeout(Timeout::Write));
-        self.core.fail_silently(error);
+        self.core.fail_silently(error.clone());
+        self.error = Some(error);
         self.stage = if is_over { Stage::Done } else { Stage::Last };
     }
 }

@@ -135,8 +135,8 @@ impl SendResponse {
     /// [`Error::Usage`] if it cannot be said in HTTP/2; why the stream has ended. If the client takes no pushes, it is the
     /// pushed response that fails.
     pub fn push(&mut self, request: Request<()>) -> Result<Self, Error> {
-        let (parts, ()) = request.into_parts();
-        message::check_request(&parts)?;
+        let (mut parts, ()) = request.into_parts();
+        message::check_request(&mut parts)?;
         let cell = self.cell()?;
         let promised = Cell::new(cell.shared.clone(), None);
         // The client sends nothing on it.

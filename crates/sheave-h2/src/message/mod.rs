@@ -21,9 +21,23 @@ impl Protocol {
         Self::new("websocket")
     }
 
-    /// The protocol of this name, as in the registry of upgrade tokens.
+    /// The protocol of this name, as in the registry of upgrade tokens. A request with one that is no such token cannot
+    /// be made.
     pub fn new(name: &str) -> Self {
         Self(name.into())
+    }
+
+    fn read(name: &[u8]) -> Option<Self> {
+        std::str::from_utf8(name).ok().map(Self::new).filter(Self::is_token)
+    }
+
+    /// RFC 9110 §7.8: one or two tokens with a slash between them.
+    fn is_token(&self) -> bool {
+        let is_token = |part: &str| http::HeaderName::from_bytes(part.as_bytes()).is_ok();
+        match self.0.split_once('/') {
+            Some((name, version)) => is_token(name) && is_token(version),
+            None => is_token(&self.0),
+        }
     }
 
     /// Its name.

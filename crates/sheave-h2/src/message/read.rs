@@ -1,4 +1,4 @@
-use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TE};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue, TE};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use sheave_hpack::FieldList;
@@ -33,51 +33,99 @@ pub(crate) fn read_request(fields: &FieldList) -> Result<Request<()>, Malformed>
         // RFC 8441 §4
         return Err(":protocol without CONNECT");
     }
-    let authority = pseudo.authority.map(Authority::from_maybe_shared).transpose();
-    let authority = authority.map_err(|_| ":authority is not one")?;
     let mut parts = http::uri::Parts::default();
     if is_connect && pseudo.protocol.is_none() {
         // RFC 9113 §8.5
         if pseudo.scheme.is_some() || pseudo.path.is_some() {
             return Err(":scheme or :path with CONNECT");
         }
-        parts.authority = Some(authority.ok_or("CONNECT without :authority")?);
+        let authority = pseudo.authority.ok_or("CONNECT without :authority")?;
+        let authority = read_authority(Some(authority), &headers, None)?;
+        if authority.as_ref().and_then(Authority::port_u16).is_none() {
+            // RFC 9110 §9.3.6: "There is no default port".
+            return Err("CONNECT without a port");
+        }
+        parts.authority = authority;
     } else {
         let scheme = pseudo.scheme.ok_or("no :scheme")?;
-        let scheme = Scheme::try_from(&scheme[..]).map_err(|_| ":scheme is not one")?;
+        // RFC 3986 §3.1
+        let scheme = Some(&scheme[..]).filter(|scheme| scheme.first().is_some_and(u8::is_ascii_alphabetic));
+        let scheme = scheme.and_then(|scheme| Scheme::try_from(scheme).ok()).ok_or(":scheme is not one")?;
         let path = pseudo.path.ok_or("no :path")?;
         // RFC 9113 §8.3.1: never empty; `*` is for OPTIONS alone.
         let asterisk = &path[..] == b"*" && method == Method::OPTIONS;
         if !path.starts_with(b"/") && !asterisk {
             return Err(":path does not begin with a slash");
         }
-        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(path).map_err(|_| ":path is not one")?);
-        parts.authority = match (authority, headers.get(HOST)) {
-            (Some(authority), Some(host))
-                if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
-            {
-                return Err("host is not :authority");
-            }
-            (None, Some(host)) => Some(Authority::try_from(host.as_bytes()).map_err(|_| "host is not one")?),
-            (authority, _) => authority,
-        };
-        if let Some(authority) = &parts.authority {
-            // RFC 9113 §8.3.1
-            if authority.as_str().contains('@') {
-                return Err(":authority with userinfo");
-            }
-            parts.scheme = Some(scheme);
+        // RFC 9113 §8.3.1: path and query, nothing behind them.
+        if path.contains(&b'#') {
+            return Err(":path with a fragment");
         }
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(path).map_err(|_| ":path is not one")?);
+        parts.authority = read_authority(pseudo.authority, &headers, Some(&scheme))?;
+        parts.scheme = parts.authority.is_some().then_some(scheme);
     }
     let uri = Uri::from_parts(parts).map_err(|_| "the pseudo-header fields make no URI")?;
     let mut request = Request::new(());
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
     *request.version_mut() = Version::HTTP_2;
     if let Some(protocol) = pseudo.protocol {
-        let protocol = std::str::from_utf8(&protocol).map_err(|_| ":protocol is not text")?;
-        request.extensions_mut().insert(Protocol::new(protocol));
+        let protocol = Protocol::read(&protocol).ok_or(":protocol is not one")?;
+        request.extensions_mut().insert(protocol);
     }
     Ok(request)
+}
+
+/// RFC 9113 §8.3.1: what `:authority` says, or else `host`.
+fn read_authority(
+    authority: Option<Bytes>,
+    headers: &HeaderMap,
+    scheme: Option<&Scheme>,
+) -> Result<Option<Authority>, Malformed> {
+    let authority = authority.map(Authority::from_maybe_shared).transpose();
+    let authority = authority.map_err(|_| ":authority is not one")?;
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next().map(|host| Authority::try_from(host.as_bytes())).transpose();
+    let host = host.map_err(|_| "host is not one")?;
+    // RFC 9110 §5.3: only a list can have several lines.
+    if hosts.next().is_some() {
+        return Err("host twice");
+    }
+    let normal = |authority: &Authority| normalize(authority, scheme);
+    let (of_authority, of_host) =
+        (authority.as_ref().map(normal).transpose()?, host.as_ref().map(normal).transpose()?);
+    if of_authority.is_some() && of_host.is_some() && of_authority != of_host {
+        return Err("host is not :authority");
+    }
+    Ok(authority.or(host))
+}
+
+/// The host in lower case and the port, to be compared (RFC 3986 §6.2.3).
+fn normalize(authority: &Authority, scheme: Option<&Scheme>) -> Result<(String, Option<u16>), Malformed> {
+    // RFC 9113 §8.3.1
+    if authority.as_str().contains('@') {
+        return Err("an authority with userinfo");
+    }
+    let host = authority.host();
+    // RFC 9110 §4.2.1
+    if host.is_empty() {
+        return Err("an authority without a host");
+    }
+    let port = match authority.as_str()[host.len()..].strip_prefix(':') {
+        None | Some("") => match scheme.map(Scheme::as_str) {
+            Some("http" | "ws") => Some(80),
+            Some("https" | "wss") => Some(443),
+            _ => None,
+        },
+        Some(port) => Some(number(port.as_bytes()).ok_or("an authority with a port that is not one")?),
+    };
+    Ok((host.to_ascii_lowercase(), port))
+}
+
+/// Of digits alone.
+fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
+    let text = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit));
+    text?.parse().ok()
 }
 
 /// A response (RFC 9113 §8.3.2).
@@ -111,9 +159,7 @@ pub(crate) fn read_trailers(fields: &FieldList) -> Result<HeaderMap, Malformed> 
 pub(crate) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Malformed> {
     let mut length = None;
     for value in headers.get_all(CONTENT_LENGTH) {
-        let digits = value.as_bytes();
-        let text = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit));
-        let value = text.and_then(|text| text.parse().ok()).ok_or("content-length is not a number")?;
+        let value = number(value.as_bytes()).ok_or("content-length is not a number")?;
         // RFC 9110 §8.6
         if length.replace(value).is_some_and(|other| other != value) {
             return Err("several values of content-length");
@@ -165,5 +211,21 @@ fn read(fields: &FieldList) -> Result<(Pseudo, HeaderMap), Malformed> {
         }
         headers.try_append(name, value).map_err(|_| TOO_MANY)?;
     }
+    join_cookies(&mut headers);
     Ok((pseudo, headers))
+}
+
+/// RFC 9113 §8.2.3
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&HeaderValue> = headers.get_all(COOKIE).iter().collect();
+    if crumbs.len() < 2 {
+        return;
+    }
+    let sensitive = crumbs.iter().any(|crumb| crumb.is_sensitive());
+    let cookie = crumbs.iter().map(|crumb| crumb.as_bytes()).collect::<Vec<_>>().join(&b"; "[..]);
+    // All of it was in values before.
+    if let Ok(mut cookie) = HeaderValue::from_maybe_shared(Bytes::from(cookie)) {
+        cookie.set_sensitive(sensitive);
+        headers.insert(COOKIE, cookie);
+    }
 }

@@ -1,24 +1,49 @@
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, TE};
+use http::uri::{PathAndQuery, Uri};
 use http::{Method, request, response};
 use sheave_hpack::Field;
 
 use super::{Protocol, is_connection_specific};
 use crate::error::Usage;
 
-/// Whether a request can be said in HTTP/2 (RFC 9113 §8.3.1).
-pub(crate) fn check_request(parts: &request::Parts) -> Result<(), Usage> {
+/// Whether a request can be said in HTTP/2 (RFC 9113 §8.3.1). Its URI gets the path that is said then.
+pub(crate) fn check_request(parts: &mut request::Parts) -> Result<(), Usage> {
+    set_path(parts)?;
+    let protocol = parts.extensions.get::<Protocol>();
     let is_connect = parts.method == Method::CONNECT;
-    let is_extended = parts.extensions.get::<Protocol>().is_some();
-    let why = if parts.uri.authority().is_none() {
-        "a URI without an authority"
-    } else if is_extended && !is_connect {
+    let is_plain_connect = is_connect && protocol.is_none();
+    let authority = parts.uri.authority();
+    let why = if authority.is_none_or(|authority| authority.host().is_empty()) {
+        "a URI without a host"
+    } else if protocol.is_some() && !is_connect {
         "a protocol without CONNECT"
-    } else if (!is_connect || is_extended) && parts.uri.scheme().is_none() {
+    } else if protocol.is_some_and(|protocol| !protocol.is_token()) {
+        "a protocol that is no token"
+    } else if is_plain_connect && parts.uri.port_u16().is_none() {
+        // RFC 9110 §9.3.6
+        "a CONNECT without a port"
+    } else if !is_plain_connect && parts.uri.scheme().is_none() {
         "a URI without a scheme"
     } else {
         return check_fields(&parts.headers);
     };
     Err(Usage::Malformed(why))
+}
+
+/// RFC 9113 §8.3.1: never empty. `*` is for OPTIONS alone, and for who says so: a [`Uri`] without a path has a slash.
+fn set_path(parts: &mut request::Parts) -> Result<(), Usage> {
+    let Some(path) = parts.uri.path_and_query() else { return Ok(()) };
+    let path = match path.as_str() {
+        "*" if parts.method != Method::OPTIONS => return Err(Usage::Malformed("a path of *")),
+        "*" => return Ok(()),
+        path if path.starts_with('/') => return Ok(()),
+        path => PathAndQuery::try_from(format!("/{path}")),
+    };
+    let path = path.map_err(|_| Usage::Malformed("a path that is none"))?;
+    let mut uri = std::mem::take(&mut parts.uri).into_parts();
+    uri.path_and_query = Some(path);
+    parts.uri = Uri::from_parts(uri).map_err(|_| Usage::Malformed("a URI that is none"))?;
+    Ok(())
 }
 
 /// Whether a response can be said in HTTP/2 (RFC 9113 §8.3.2).
@@ -53,13 +78,9 @@ pub(crate) fn request_fields(parts: &request::Parts) -> impl Iterator<Item = Fie
     let uri = &parts.uri;
     // RFC 9113 §8.5: a CONNECT has neither.
     let scheme = uri.scheme_str().filter(|_| !is_plain_connect);
-    let path = match uri.path_and_query().map(|path| path.as_str()) {
-        // RFC 9113 §8.3.1
-        None | Some("") if parts.method == Method::OPTIONS => Some("*"),
-        None | Some("") => Some("/"),
-        path => path,
-    };
-    let path = path.filter(|_| !is_plain_connect);
+    // RFC 9113 §8.3.1: never empty.
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = Some(path).filter(|_| !is_plain_connect);
     // RFC 9113 §8.3.1: without the deprecated userinfo.
     let authority = uri.authority().map(|authority| {
         let authority = authority.as_str();
@@ -90,7 +111,8 @@ pub(crate) fn trailer_fields(trailers: &HeaderMap) -> impl Iterator<Item = Field
 fn fields(headers: &HeaderMap) -> impl Iterator<Item = Field<'_>> {
     headers.iter().map(|(name, value): (&HeaderName, &HeaderValue)| Field {
         name: name.as_str().as_bytes(),
-        value: value.as_bytes(),
+        // RFC 9110 §5.5: white space around a value is no part of it; RFC 9113 §8.2.1: and must not be sent.
+        value: value.as_bytes().trim_ascii(),
         sensitive: value.is_sensitive(),
     })
 }

@@ -51,9 +51,13 @@ impl Receiving {
         }
     }
 
-    /// That much was read, or will never be. True once it is worth to tell the peer.
-    pub(crate) fn release(&mut self, length: usize) -> bool {
+    /// That much was read, or will never be.
+    pub(crate) fn release(&mut self, length: usize) {
         self.read = self.read.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
+    }
+
+    /// Whether it is worth to tell the peer what was read.
+    pub(crate) fn is_due(&self) -> bool {
         self.read > 0 && self.read >= self.size / 2
     }
 
@@ -68,7 +72,7 @@ impl Receiving {
         most: u32,
         spare: &mut u32,
     ) -> u32 {
-        if self.read == 0 || self.read < self.size / 2 {
+        if !self.is_due() {
             return 0;
         }
         let mut increment = self.read;
@@ -77,13 +81,13 @@ impl Receiving {
             let growth = self.size.min(most.saturating_sub(self.size)).min(*spare);
             *spare -= growth;
             self.size += growth;
-            increment += growth;
+            increment = increment.saturating_add(growth);
         }
         self.read = 0;
         self.updated = Some(now);
         match self.window.grow(increment) {
             Ok(()) => increment,
-            // It was set larger meanwhile.
+            // More was given back than ever came.
             Err(_) => 0,
         }
     }
@@ -96,7 +100,7 @@ impl Receiving {
     /// The initial size is another now, by `difference` (RFC 9113 §6.9.2).
     pub(crate) fn resize(&mut self, difference: i64) {
         self.size = u32::try_from(i64::from(self.size) + difference).unwrap_or(0);
-        // A window that has grown stays within what a window can be.
+        // Nothing larger than a window can be was told, with what it has grown by.
         let _ = self.window.change(difference);
     }
 }

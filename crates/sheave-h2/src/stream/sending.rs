@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use http::{HeaderMap, request, response};
 
 use crate::chunks::Chunks;
+use crate::error::Usage;
 use crate::error_code::ErrorCode;
 use crate::flow::Window;
 use crate::priority::Priority;
-use crate::stream_id::StreamId;
+use crate::streams::StreamKey;
 
 /// What is to be sent, in the order of the fields.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Sending {
     pub(crate) sections: VecDeque<Section>,
     /// The content.
     pub(crate) queue: Chunks,
+    /// How much more is to come, if that is known: by `content-length`, or none for a response that has no content.
+    pub(crate) content_left: Option<u64>,
     /// Whether the final response is among what was said; a client's stream has none.
     pub(crate) is_answered: bool,
     /// How it ends, once the content is sent. `None`: more comes, or it has ended.
@@ -39,7 +42,8 @@ pub(crate) enum Section {
     Request(Box<request::Parts>),
     /// Of any status.
     Response(Box<response::Parts>),
-    Promise(StreamId, Box<request::Parts>),
+    /// Of this stream.
+    Promise(StreamKey, Box<request::Parts>),
 }
 
 #[derive(Debug)]
@@ -54,6 +58,8 @@ pub(crate) enum Ending {
 pub(crate) enum Listed {
     #[default]
     No,
+    /// It goes before others, one by one.
+    Whole,
     /// It has just got something to send.
     New,
     /// It takes turns.
@@ -65,6 +71,7 @@ impl Sending {
         Self {
             sections: VecDeque::new(),
             queue: Chunks::default(),
+            content_left: None,
             is_answered: false,
             ending: None,
             has_ended: false,
@@ -75,6 +82,14 @@ impl Sending {
             deficit: 0,
             listed: Listed::No,
         }
+    }
+
+    /// So much more content is to be sent: not more than `content-length` says (RFC 9113 §8.1.1).
+    pub(crate) fn count(&mut self, length: usize) -> Result<(), Usage> {
+        if let Some(left) = &mut self.content_left {
+            *left = left.checked_sub(length as u64).ok_or(Usage::ContentLength)?;
+        }
+        Ok(())
     }
 
     /// Whether there is content that the stream's window lets leave.

@@ -47,6 +47,10 @@ pub(crate) enum Closed {
     ResetHere,
     /// The peer reset it.
     ResetThere,
+    /// It was never opened: one with a higher number was (RFC 9113 §5.1.1).
+    Skipped,
+    /// In one of these ways, too long ago to know.
+    Forgotten,
 }
 
 /// A frame that a stream's state has to do with.
@@ -80,7 +84,7 @@ pub(crate) enum Received {
 impl State {
     /// A frame comes from the peer.
     pub(crate) fn receive(self, frame: Frame) -> Received {
-        use self::Closed::{Ended, ResetHere, ResetThere};
+        use self::Closed::{Ended, Forgotten, ResetHere, ResetThere, Skipped};
         use Frame::{Data, Headers, Promise, Reset, WindowUpdate};
         use Received::{ConnectionError, Ignored, StreamError, To};
         use State::{Closed, HalfClosedLocal, HalfClosedRemote, Idle, Open, ReservedLocal, ReservedRemote};
@@ -110,13 +114,18 @@ impl State {
             (HalfClosedRemote, Headers { .. } | Data { .. }) => StreamError(ErrorCode::STREAM_CLOSED),
 
             // "An endpoint MUST minimally process and then discard any frames it receives in this state", once it has
-            // sent RST_STREAM.
-            (Closed(ResetHere), Headers { .. } | Data { .. } | Reset | WindowUpdate) => Ignored,
+            // sent RST_STREAM; which may be of every stream that is not known any more.
+            (Closed(ResetHere | Forgotten), Headers { .. } | Data { .. }) => Ignored,
             // "WINDOW_UPDATE or RST_STREAM frames can be received in this state for a short period".
             (Closed(_), WindowUpdate | Reset) => Ignored,
             // "An endpoint that receives any frames other than PRIORITY after receiving a RST_STREAM MUST treat that as
             // a stream error of type STREAM_CLOSED."
             (Closed(ResetThere), Headers { .. } | Data { .. }) => StreamError(ErrorCode::STREAM_CLOSED),
+            // RFC 9113 §5.1.1: "An endpoint that receives an unexpected stream identifier MUST respond with a connection
+            // error of type PROTOCOL_ERROR."
+            (Closed(Skipped), Headers { .. }) => ConnectionError(ErrorCode::PROTOCOL_ERROR),
+            // RFC 9113 §6.1
+            (Closed(Skipped), Data { .. }) => StreamError(ErrorCode::STREAM_CLOSED),
             // "... after receiving a frame with the END_STREAM flag set MUST treat that as a connection error of type
             // STREAM_CLOSED."
             (Closed(Ended), Headers { .. } | Data { .. }) => ConnectionError(ErrorCode::STREAM_CLOSED),
@@ -163,7 +172,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::Closed::{Ended, ResetHere, ResetThere};
+    use super::Closed::{Ended, Forgotten, ResetHere, ResetThere, Skipped};
     use super::Received::{ConnectionError, Ignored, StreamError, To};
     use super::State::{
         Closed, HalfClosedLocal, HalfClosedRemote, Idle, Open, ReservedLocal, ReservedRemote,
@@ -196,6 +205,8 @@ mod tests {
             (Closed(Ended),     [GONE,                GONE,                 GONE,            GONE,                Ignored,                Ignored,              PROTOCOL]),
             (Closed(ResetHere), [Ignored,             Ignored,              Ignored,         Ignored,             Ignored,                Ignored,              PROTOCOL]),
             (Closed(ResetThere), [CLOSED,             CLOSED,               CLOSED,          CLOSED,              Ignored,                Ignored,              PROTOCOL]),
+            (Closed(Skipped),   [PROTOCOL,            PROTOCOL,             CLOSED,          CLOSED,              Ignored,                Ignored,              PROTOCOL]),
+            (Closed(Forgotten), [Ignored,             Ignored,              Ignored,         Ignored,             Ignored,                Ignored,              PROTOCOL]),
         ];
         for (state, expected) in table {
             for (frame, expected) in FRAMES.into_iter().zip(expected) {
@@ -220,6 +231,8 @@ mod tests {
             (Closed(Ended),     [None,                   None,                  None,                   None,                  None,   None,                  None]),
             (Closed(ResetHere), [None,                   None,                  None,                   None,                  None,   None,                  None]),
             (Closed(ResetThere), [None,                  None,                  None,                   None,                  None,   None,                  None]),
+            (Closed(Skipped),   [None,                   None,                  None,                   None,                  None,   None,                  None]),
+            (Closed(Forgotten), [None,                   None,                  None,                   None,                  None,   None,                  None]),
         ];
         for (state, expected) in table {
             for (frame, expected) in FRAMES.into_iter().zip(expected) {

@@ -1,10 +1,13 @@
 //! A connection, and a peer of it that speaks frames.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod pair;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
+use http::{HeaderMap, Request, Response};
 use sheave_h2::frame::{self, Frame, Head, Setting, flag};
 use sheave_h2::{Config, Connection, Error, ErrorCode, Event, PREFACE, Progress, Role, StreamId, StreamKey};
 use sheave_hpack::{Decoder, Encoder, Field, FieldList};
@@ -19,6 +22,10 @@ pub(crate) struct Wire {
     pub(crate) cut: usize,
     input: BytesMut,
     sent: BytesMut,
+    /// The payloads of PINGs that were not answered.
+    pings: Vec<[u8; 8]>,
+    /// How long the payloads of the frames were that were sent.
+    lengths: Vec<u32>,
     pub(crate) events: Vec<String>,
     pub(crate) error: Option<Error>,
     streams: HashMap<u32, StreamKey>,
@@ -26,10 +33,15 @@ pub(crate) struct Wire {
     pub(crate) unreleased: Vec<(StreamKey, usize)>,
     /// Whether content is released as it comes.
     pub(crate) releases: bool,
+    /// The fields of the message that was told of last.
+    pub(crate) headers: HeaderMap,
 }
 
 pub(crate) const GET: [(&str, &str); 4] =
     [(":method", "GET"), (":scheme", "https"), (":authority", "example.org"), (":path", "/")];
+
+/// How many bytes the connection gets at once: all there are, each alone, and some that fit nothing.
+pub(crate) const CUTS: [usize; 3] = [usize::MAX, 1, 7];
 
 impl Wire {
     /// Where nothing was said yet.
@@ -43,11 +55,14 @@ impl Wire {
             cut: usize::MAX,
             input: BytesMut::new(),
             sent: BytesMut::new(),
+            pings: Vec::new(),
+            lengths: Vec::new(),
             events: Vec::new(),
             error: None,
             streams: HashMap::new(),
             unreleased: Vec::new(),
             releases: true,
+            headers: HeaderMap::new(),
         }
     }
 
@@ -61,6 +76,33 @@ impl Wire {
     /// A client whose server has begun, and has acknowledged its settings.
     pub(crate) fn client(config: Config) -> Self {
         Self::new(Role::Client, config).begin()
+    }
+
+    /// From here on the connection gets so many bytes at once.
+    pub(crate) fn cut(mut self, cut: usize) -> Self {
+        self.cut = cut;
+        self
+    }
+
+    /// The client's request number `id`, which has no content if `flags` say so. Nothing is told of it.
+    pub(crate) fn request(&mut self, id: u32, flags: u8) -> StreamKey {
+        self.headers(id, &GET, flags);
+        self.events();
+        self.stream(id)
+    }
+
+    /// A request is made, and sent. Nothing is told of it.
+    pub(crate) fn open(&mut self, end_stream: bool) -> StreamKey {
+        let (parts, ()) = http::Request::get("https://example.org/").body(()).unwrap().into_parts();
+        let key = self.connection.open(parts, end_stream).unwrap();
+        self.frames();
+        key
+    }
+
+    /// A response without fields is given. Nothing is sent yet.
+    pub(crate) fn respond(&mut self, key: StreamKey, end_stream: bool) {
+        let (parts, ()) = http::Response::new(()).into_parts();
+        self.connection.respond(key, parts, end_stream).unwrap();
     }
 
     fn begin(mut self) -> Self {
@@ -90,6 +132,16 @@ impl Wire {
     }
 
     fn event(&mut self, event: Event) {
+        match &event {
+            Event::Request { request, .. } | Event::Promise { request, .. } => {
+                self.headers = request.headers().clone();
+            }
+            Event::Response { response, .. } | Event::Informational { response, .. } => {
+                self.headers = response.headers().clone();
+            }
+            Event::Trailers { trailers, .. } => self.headers = trailers.clone(),
+            _ => {}
+        }
         let end = |end_stream| if end_stream { " end" } else { "" };
         let told = match event {
             Event::Settings => "settings".to_owned(),
@@ -121,6 +173,7 @@ impl Wire {
             }
             Event::Trailers { stream, trailers } => format!("trailers {} {}", stream.id(), trailers.len()),
             Event::Promise { stream, promised, request } => {
+                self.streams.insert(promised.id().get(), promised);
                 format!("promise {} {} {}", stream.id(), promised.id(), request.uri())
             }
             Event::Reset { stream, error } => format!("reset {} {}", stream.id(), cause(&error)),
@@ -151,26 +204,42 @@ impl Wire {
 
     /// What was sent to the peer since the last time, frame by frame.
     pub(crate) fn frames(&mut self) -> Vec<String> {
-        loop {
-            let output = self.connection.transmit(self.now);
-            if !output.has_remaining() {
-                break;
-            }
-            self.sent.extend_from_slice(output.chunk());
-            let length = output.chunk().len();
-            output.advance(length);
-        }
+        self.sent();
         if self.sent.starts_with(PREFACE) {
             self.sent.advance(PREFACE.len());
         }
         let mut frames = Vec::new();
         while let Some(head) = Head::read(&self.sent) {
             let frame = self.sent.split_to(Head::LENGTH + head.length as usize);
+            self.lengths.push(head.length);
             let read = Frame::read(head, &frame[Head::LENGTH..]).expect("only what is right is sent");
             frames.push(self.tell(read));
         }
         assert!(self.sent.is_empty(), "only whole frames are sent");
         frames
+    }
+
+    /// The same, as bytes; it stays to be told frame by frame.
+    pub(crate) fn sent(&mut self) -> &[u8] {
+        loop {
+            let output = self.connection.transmit(self.now);
+            if !output.has_remaining() {
+                return &self.sent;
+            }
+            self.sent.extend_from_slice(output.chunk());
+            let length = output.chunk().len();
+            output.advance(length);
+        }
+    }
+
+    /// How long the payloads were of the frames that were told since the last time.
+    pub(crate) fn lengths(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.lengths)
+    }
+
+    /// The peer's decoder bears another size of its table now.
+    pub(crate) fn set_max_table_size(&mut self, size: usize) {
+        self.decoder.set_max_table_size(size);
     }
 
     fn tell(&mut self, frame: Frame<'_>) -> String {
@@ -204,7 +273,11 @@ impl Wire {
                     frame.iter().map(|setting| format!(" {}={}", setting.id, setting.value)).collect();
                 format!("SETTINGS{settings}")
             }
-            Frame::Ping(frame) => format!("PING{}", if frame.ack { " ACK" } else { "" }),
+            Frame::Ping(frame) if frame.ack => "PING ACK".to_owned(),
+            Frame::Ping(frame) => {
+                self.pings.push(frame.payload);
+                "PING".to_owned()
+            }
             Frame::GoAway(frame) => format!("GOAWAY {} {}", frame.last_stream, frame.code),
             Frame::WindowUpdate(frame) => format!("WINDOW_UPDATE {} {}", frame.stream, frame.increment),
             other => format!("{other:?}"),
@@ -221,6 +294,36 @@ impl Wire {
     /// What came of what was sent since the last time.
     pub(crate) fn progress(&mut self) -> Vec<Progress> {
         std::iter::from_fn(|| self.connection.progress()).collect()
+    }
+
+    // What the connection is asked for.
+
+    /// A client's request.
+    pub(crate) fn open_request(
+        &mut self,
+        request: Request<()>,
+        end_stream: bool,
+    ) -> Result<StreamKey, Error> {
+        let key = self.connection.open(request.into_parts().0, end_stream)?;
+        self.streams.insert(key.id().get(), key);
+        Ok(key)
+    }
+
+    /// A server's response.
+    pub(crate) fn respond_with(
+        &mut self,
+        id: u32,
+        response: Response<()>,
+        end_stream: bool,
+    ) -> Result<(), Error> {
+        let key = self.stream(id);
+        self.connection.respond(key, response.into_parts().0, end_stream)
+    }
+
+    /// A server's response of this status.
+    pub(crate) fn answer(&mut self, id: u32, status: u16, end_stream: bool) {
+        let response = Response::builder().status(status).body(()).unwrap();
+        self.respond_with(id, response, end_stream).unwrap();
     }
 
     // What the peer sends.
@@ -261,6 +364,13 @@ impl Wire {
 
     pub(crate) fn ping(&mut self, flags: u8, payload: [u8; 8]) {
         self.frame(frame::Kind::PING, flags, 0, &payload);
+    }
+
+    /// Answers the PINGs that were told.
+    pub(crate) fn pong(&mut self) {
+        for payload in std::mem::take(&mut self.pings) {
+            self.ping(flag::ACK, payload);
+        }
     }
 
     pub(crate) fn goaway(&mut self, last_stream: u32, code: ErrorCode) {
