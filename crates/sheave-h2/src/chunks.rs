@@ -16,6 +16,8 @@ pub struct Chunks {
     chunked: usize,
     /// Behind the chunks: what is still written to.
     tail: BytesMut,
+    /// Whether the tail's memory may be that of pieces that were cut off, too.
+    is_cut: bool,
 }
 
 /// From this length on, in bytes, a piece is not copied.
@@ -75,6 +77,7 @@ impl Chunks {
             length -= piece;
         }
         if length >= LARGE {
+            self.is_cut = true;
             other.push(self.tail.split_to(length).freeze());
         } else if length > 0 {
             other.push_slice(&self.tail[..length]);
@@ -110,6 +113,7 @@ impl Chunks {
             return None;
         }
         self.chunks = VecDeque::new();
+        self.is_cut = false;
         let mut buffer = std::mem::take(&mut self.tail);
         buffer.clear();
         buffer.try_reclaim(1).then_some(buffer)
@@ -119,16 +123,16 @@ impl Chunks {
     fn forget(&mut self) {
         if self.is_empty() {
             self.chunks = VecDeque::new();
-            // Its capacity does not count what was taken off its front.
-            let is_small = !self.tail.try_reclaim(KEPT + 1) && self.tail.try_reclaim(1);
-            if !is_small {
-                self.tail = BytesMut::new();
+            self.tail.clear();
+            if self.is_cut || self.tail.try_reclaim(KEPT + 1) {
+                (self.tail, self.is_cut) = (BytesMut::new(), false);
             }
         }
     }
 
     fn seal(&mut self) {
         if !self.tail.is_empty() {
+            self.is_cut = true;
             let tail = self.tail.split().freeze();
             self.chunked += tail.len();
             self.chunks.push_back(tail);
@@ -242,9 +246,21 @@ mod tests {
 
     #[test]
     fn an_empty_queue_keeps_little() {
-        let (mut from, _) = queue(MIXED);
-        let mut to = Chunks::default();
-        from.move_to(&mut to, from.len());
-        assert!(from.tail.capacity() <= KEPT && from.chunks.capacity() == 0);
+        for lengths in [MIXED, &[KEPT + 1], &[1; 60_000], &[10, LARGE], &[LARGE, 10]] {
+            for step in [1, 1000, 5000, usize::MAX] {
+                let (mut from, _) = queue(lengths);
+                let mut to = Chunks::default();
+                while !from.is_empty() {
+                    let length = step.min(from.len());
+                    from.move_to(&mut to, length);
+                }
+                assert_eq!(from.chunks.capacity(), 0);
+                assert!(!from.is_cut && !from.tail.try_reclaim(KEPT + 1), "{lengths:?} {step}");
+            }
+        }
+        // What is small is kept.
+        let (mut from, _) = queue(&[10]);
+        from.move_to(&mut Chunks::default(), 10);
+        assert!(from.tail.try_reclaim(10));
     }
 }

@@ -6,6 +6,7 @@ mod target;
 
 use std::time::Duration;
 
+use bytes::Buf;
 use common::GET;
 use http::Response;
 use sheave_h2::frame::Kind;
@@ -121,6 +122,22 @@ fn ten_thousand_tunnels_end_at_once() {
     target.assert_neighbour();
 }
 
+/// What we send by ourselves is nothing that the peer has brought about.
+#[test]
+fn all_tunnels_are_reset_before_anything_is_sent() {
+    let _alone = alone();
+    let mut target = with_tunnels(30_000);
+    for index in 1..30_000 {
+        let key = target.opened[index];
+        target.connection.reset(key, ErrorCode::CANCEL);
+    }
+    target.reads = false;
+    assert!(target.feed(&frame(Kind::PING, 0, 0, b"12345678")), "{:?}", target.error);
+    target.read();
+    assert_eq!(target.sent[3], 29_999);
+    target.assert_neighbour();
+}
+
 /// Whoever has too many streams, and tries again for an hour.
 #[test]
 fn a_hundred_thousand_refused_streams_in_an_hour() {
@@ -184,4 +201,35 @@ fn a_day_of_requests() {
     assert_eq!(rounds, 80_000, "{:?}", target.error);
     target.assert_neighbour();
     assert!(target.growth() < 64 * KIB, "{}", target.growth());
+}
+
+/// What comes and goes in small pieces takes no memory each time; if it is not that small, once.
+#[test]
+fn allocations_of_small_messages() {
+    let _alone = alone();
+    for (length, most) in [(10, 0), (64, 0), (200, 0), (512, 1), (3000, 1)] {
+        let mut target = with_tunnels(10);
+        target.reads = false;
+        target.feed(&[settings(&[(4, 1 << 30)]), window_update(0, 1 << 30)].concat());
+        let message = bytes::Bytes::from(vec![7; length]);
+        let frames: Vec<_> = (0..10).map(|stream| frame(Kind::DATA, 0, 1 + 2 * stream, &message)).collect();
+        let round = |target: &mut Target| {
+            for (index, frame) in frames.iter().enumerate() {
+                target.feed(frame);
+                target.connection.send(target.opened[index], message.clone()).unwrap();
+            }
+            let output = target.connection.transmit(target.now);
+            output.advance(output.remaining());
+        };
+        for _ in 0..10 {
+            round(&mut target);
+        }
+        let before = target::allocations();
+        for _ in 0..100 {
+            round(&mut target);
+        }
+        let count = target::allocations() - before;
+        // Of 1 000 messages in, and as many out.
+        assert!(count <= most * 1000 + 20, "{length} {count}");
+    }
 }

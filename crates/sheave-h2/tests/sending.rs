@@ -7,7 +7,7 @@ use common::{GET, Wire};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use sheave_h2::frame::Head;
 use sheave_h2::frame::flag::END_STREAM;
-use sheave_h2::{Chunks, Config, Error, ErrorCode, Progress, Protocol, StreamKey, Usage};
+use sheave_h2::{Chunks, Config, Error, ErrorCode, Progress, Protocol, Role, StreamKey, Usage};
 
 const NONE: [&str; 0] = [];
 
@@ -139,6 +139,15 @@ fn no_more_streams_than_the_peer_takes() {
     assert!(!wire.connection.can_open());
     wire.settings(&[(3, 1)]);
     wire.open_request(get(), true).unwrap();
+    // Before it has said so.
+    let mut wire = Wire::new(Role::Client, Config::default());
+    for _ in 0..100 {
+        wire.open_request(get(), true).unwrap();
+    }
+    assert_eq!(usage(wire.open_request(get(), true)), Usage::TooManyStreams);
+    wire.settings(&[(3, 101)]);
+    wire.open_request(get(), true).unwrap();
+    assert!(!wire.connection.can_open());
 }
 
 #[test]
@@ -231,7 +240,7 @@ fn content_length_is_kept_to() {
     // What has no content has none, whatever it says of the length.
     let head: Vec<_> = GET.into_iter().map(|(name, value)| (name, value.replace("GET", "HEAD"))).collect();
     let head: Vec<_> = head.iter().map(|(name, value)| (*name, &value[..])).collect();
-    for (fields, status) in [(&head[..], 200), (&GET, 204), (&GET, 304)] {
+    for (fields, status) in [(&head[..], 200), (&GET, 204), (&GET, 205), (&GET, 304)] {
         for end_stream in [true, false] {
             let mut wire = Wire::server(Config::default());
             wire.headers(1, fields, END_STREAM);
@@ -524,33 +533,34 @@ fn promises_of_a_server() {
         (10, &GET[1..].to_vec()),
         (12, &with((":status", "200"))),
         (14, &with(("upgrade", "b"))),
+        (24, &[GET[0], GET[1], GET[3]].to_vec()),
     ] {
         promise(&mut wire, id, fields);
         assert_eq!(wire.events(), NONE);
         assert_eq!(wire.frames(), [format!("RST_STREAM {id} PROTOCOL_ERROR")]);
     }
     // Those that are reserved are not unlimited.
-    promise(&mut wire, 16, &GET);
-    promise(&mut wire, 18, &GET);
+    promise(&mut wire, 26, &GET);
+    promise(&mut wire, 28, &GET);
     assert_eq!(wire.events().len(), 2);
-    promise(&mut wire, 20, &GET);
-    assert_eq!(wire.frames(), ["RST_STREAM 20 REFUSED_STREAM"]);
+    promise(&mut wire, 30, &GET);
+    assert_eq!(wire.frames(), ["RST_STREAM 30 REFUSED_STREAM"]);
     // The responses.
     wire.headers(2, &[(":status", "200")], 0);
-    wire.headers(16, &[(":status", "200")], END_STREAM);
-    wire.headers(18, &[(":status", "200")], 0);
-    promise(&mut wire, 22, &GET);
-    wire.headers(22, &[(":status", "200")], 0);
-    assert_eq!(wire.frames(), ["RST_STREAM 22 REFUSED_STREAM"]);
+    wire.headers(26, &[(":status", "200")], END_STREAM);
+    wire.headers(28, &[(":status", "200")], 0);
+    promise(&mut wire, 32, &GET);
+    wire.headers(32, &[(":status", "200")], 0);
+    assert_eq!(wire.frames(), ["RST_STREAM 32 REFUSED_STREAM"]);
     wire.data(2, b"pushed", END_STREAM);
     assert_eq!(
         wire.events(),
         [
             "response 2 200",
-            "response 16 200 end",
-            "response 18 200",
-            "promise 1 22 https://example.org/",
-            "reset 22 REFUSED_STREAM",
+            "response 26 200 end",
+            "response 28 200",
+            "promise 1 32 https://example.org/",
+            "reset 32 REFUSED_STREAM",
             "data 2 pushed end",
         ]
     );

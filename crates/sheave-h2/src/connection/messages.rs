@@ -217,6 +217,9 @@ impl Connection {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(malformed("a promise of something unsafe"));
         }
+        if request.uri().authority().is_none() {
+            return Err(malformed("a promise without :authority"));
+        }
         if message::content_length(request.headers()).map_err(&malformed)?.is_some_and(|length| length > 0) {
             return Err(malformed("a promise of a request with content"));
         }

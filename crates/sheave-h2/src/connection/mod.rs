@@ -91,7 +91,8 @@ pub struct Connection {
     scheduler: Scheduler,
     /// Frames that go first.
     control: BytesMut,
-    /// How many of them acknowledge something.
+    /// How much of that answers what came, in bytes, and how many frames acknowledge something.
+    answers: usize,
     acks: u32,
     /// Streams that have field sections to send, or only their end, in their order.
     heads: VecDeque<StreamKey>,
@@ -136,6 +137,7 @@ impl Connection {
             send_window: Window::new(Window::DEFAULT),
             scheduler: Scheduler::default(),
             control: BytesMut::new(),
+            answers: 0,
             acks: 0,
             heads: VecDeque::new(),
             credits: Vec::new(),
@@ -180,7 +182,7 @@ impl Connection {
         self.budget.is_exhausted()
     }
 
-    /// What has come of what was to be sent, since it was last asked.
+    /// What has come of what was to be sent, since it was last asked. It is kept until it is asked for.
     pub fn progress(&mut self) -> Option<Progress> {
         self.progress.pop_front()
     }

@@ -14,8 +14,8 @@ use crate::streams::StreamKey;
 
 /// How many frames may wait to acknowledge something before the peer reads.
 const MAX_ACKS: u32 = 1000;
-/// How much may wait of all that goes first, in bytes.
-const MAX_CONTROL: usize = 256 << 10;
+/// How much may wait in answer to what came, in bytes.
+const MAX_ANSWERS: usize = 256 << 10;
 
 impl Connection {
     /// Takes frames from the front of `input` until there is something to tell. `None`: it needs more.
@@ -39,6 +39,7 @@ impl Connection {
                 return Ok(None);
             }
             let Some(head) = self.next_frame(input)? else { return Ok(None) };
+            let control = self.control.len();
             self.pings.heard(now);
             let received = match head.kind {
                 Kind::DATA => {
@@ -56,7 +57,8 @@ impl Connection {
                 Err(violation) if !violation.ends_connection() => self.stream_error(violation, now)?,
                 received => received?,
             };
-            if self.control.len() > MAX_CONTROL {
+            self.answers += self.control.len().saturating_sub(control);
+            if self.answers > MAX_ANSWERS {
                 let why = "too much to answer without being read";
                 return Err(Violation::connection(ErrorCode::ENHANCE_YOUR_CALM, why));
             }

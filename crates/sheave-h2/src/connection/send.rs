@@ -16,9 +16,12 @@ use crate::streams::StreamKey;
 
 /// What is sent. What has to do with a stream that is closed fails with [`Error::Closed`] and does nothing.
 impl Connection {
-    /// Whether [`open`](Self::open) would be let have one more stream by the peer (RFC 9113 §5.1.2).
+    /// Whether one more stream can be [opened](Self::open): not more than the peer takes (RFC 9113 §5.1.2), and than 100 as
+    /// long as it has not said how many.
     pub fn can_open(&self) -> bool {
-        self.takes_streams() && self.open[0] < self.remote.max_concurrent_streams
+        // RFC 9113 §6.5.2: "It is recommended that this value be no smaller than 100".
+        let most = if self.has_peer_settings() { u32::MAX } else { 100 };
+        self.takes_streams() && self.open[0] < self.remote.max_concurrent_streams.min(most)
     }
 
     /// A client: makes a request. With `end_stream` it has neither content nor trailers.
@@ -98,7 +101,8 @@ impl Connection {
             let sending = &mut stream.sending;
             let length = message::content_length(&response.headers).map_err(Usage::Malformed)?;
             let left = match status {
-                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Some(0),
+                // RFC 9110 §6.4.1, §15.3.6
+                StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => Some(0),
                 _ => sending.content_left.or(length),
             };
             if end_stream && left.is_some_and(|left| left > 0) {

@@ -38,7 +38,7 @@ impl Connection {
         if !self.control.is_empty() {
             self.output.push_slice(&self.control);
             self.control.clear();
-            self.acks = 0;
+            (self.answers, self.acks) = (0, 0);
         }
     }
 

@@ -91,17 +91,18 @@ fn read_authority(
     if hosts.next().is_some() {
         return Err("host twice");
     }
-    let normal = |authority: &Authority| normalize(authority, scheme);
-    let (of_authority, of_host) =
-        (authority.as_ref().map(normal).transpose()?, host.as_ref().map(normal).transpose()?);
-    if of_authority.is_some() && of_host.is_some() && of_authority != of_host {
+    let named = authority.as_ref().map(|authority| split(authority, scheme)).transpose()?;
+    let meant = host.as_ref().map(|host| split(host, scheme)).transpose()?;
+    if let (Some((name, port)), Some((other_name, other_port))) = (named, meant)
+        && !(name.eq_ignore_ascii_case(other_name) && port == other_port)
+    {
         return Err("host is not :authority");
     }
     Ok(authority.or(host))
 }
 
-/// The host in lower case and the port, to be compared (RFC 3986 §6.2.3).
-fn normalize(authority: &Authority, scheme: Option<&Scheme>) -> Result<(String, Option<u16>), Malformed> {
+/// The host and the port, which the scheme may imply (RFC 3986 §6.2.3).
+fn split<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Result<(&'a str, Option<u16>), Malformed> {
     // RFC 9113 §8.3.1
     if authority.as_str().contains('@') {
         return Err("an authority with userinfo");
@@ -119,7 +120,7 @@ fn normalize(authority: &Authority, scheme: Option<&Scheme>) -> Result<(String, 
         },
         Some(port) => Some(number(port.as_bytes()).ok_or("an authority with a port that is not one")?),
     };
-    Ok((host.to_ascii_lowercase(), port))
+    Ok((host, port))
 }
 
 /// Of digits alone.

@@ -256,3 +256,9 @@ pub(crate) fn window_update(id: u32, increment: u32) -> Vec<u8> {
 pub(crate) fn id(round: u32) -> u32 {
     3 + 2 * round
 }
+
+/// How often something was allocated.
+pub(crate) fn allocations() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.allocations + stats.reallocations
+}
