@@ -3,9 +3,11 @@
 //! `h2_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--threads N] [--until-stdin-ends]`
 //!
 //! Without TLS it takes clients that know beforehand that it speaks HTTP/2 (RFC 9113 §3.3). It answers
-//! * `GET /` with a short page, `GET /bytes/N` with N bytes,
+//! * GET and POST of `/` with a short page, once all is there that was sent; `GET /bytes/N` with N bytes,
 //! * `POST /echo`, and an extended CONNECT of any path, with what was sent, trailers included,
-//! * `GET /trailers` with trailers, `GET /early` with 103 before, `GET /push` with a push of `/` beside it.
+//! * `GET /trailers` with trailers, `GET /early` with 103 before, `GET /push` with a push of `/` beside it,
+//! * `GET /fields` with the fields of the request whose names begin with `x-`,
+//! * `GET /reset` with the beginning of a response, which it breaks off.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use examples::{Error, ServerOptions, serve};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use sheave::h2::io::server::{SendResponse, handshake_with};
 use sheave::h2::io::{RecvStream, SendStream};
-use sheave::h2::{self, Config};
+use sheave::h2::{self, Config, ErrorCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -96,7 +98,10 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse) -> Resu
     match (request.method(), &path[..]) {
         (&Method::CONNECT, _) | (&Method::POST, "/echo") => echo(request, respond).await,
         (&Method::HEAD, "/") => respond.send_response(Response::new(()), true).map(|_| ()),
-        (&Method::GET, "/") => page(respond).await,
+        (&Method::GET | &Method::POST, "/") => {
+            request.into_body().trailers().await?;
+            page(respond).await
+        }
         (&Method::GET, "/early") => {
             let mut hints = Response::new(());
             *hints.status_mut() = StatusCode::EARLY_HINTS;
@@ -107,6 +112,18 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse) -> Resu
             let mut stream = respond.send_response(Response::new(()), false)?;
             stream.send_data(PAGE.as_bytes()).await?;
             stream.send_trailers(HeaderMap::from_iter([trailer()]))
+        }
+        (&Method::GET, "/fields") => {
+            let fields = request.headers().iter().filter(|(name, _)| name.as_str().starts_with("x-"));
+            let mut response = Response::new(());
+            response.headers_mut().extend(fields.map(|(name, value)| (name.clone(), value.clone())));
+            respond.send_response(response, true).map(|_| ())
+        }
+        (&Method::GET, "/reset") => {
+            let mut stream = respond.send_response(Response::new(()), false)?;
+            stream.send_data(PAGE.as_bytes()).await?;
+            stream.reset(ErrorCode::CANCEL);
+            Ok(())
         }
         (&Method::GET, "/push") => {
             let mut pushed = Request::new(());
