@@ -1,6 +1,5 @@
 //! `cargo xtask autobahn`: the Autobahn test suite, as it is, against the server and the client.
 
-mod apt;
 mod environment;
 mod report;
 

@@ -4,12 +4,12 @@
 //! Every client, ours and theirs, does the same named checks and prints `ok NAME` or `FAIL NAME why` for each; every
 //! server has the same paths. `xtask/interop/README.md` is the contract. A check that was not reported has failed.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use crate::certificates::{self, Certificates};
+use crate::checks::{Reported, conclude, run_client};
 use crate::process::Helper;
 use crate::{Outcome, Tally, process, python, workspace};
 
@@ -52,7 +52,6 @@ const DECLINED: [&str; 9] = [
 ];
 
 const START_LIMIT: Duration = Duration::from_secs(30);
-const RUN_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// Runs every direction over both transports, permessage-deflate and no-masking without TLS.
 pub(crate) fn task() -> Outcome {
@@ -222,7 +221,7 @@ impl Peers {
         server.args(["--addr", "127.0.0.1:0", "--until-stdin-ends"]);
         let mut server = Helper::start(server, &self.log(&format!("{title} server")))?;
         let (lines, ended) = client(server.wait_for("listening on ", START_LIMIT)?)?;
-        let mut tally = conclude(title, checks, &lines, ended);
+        let mut tally = conclude(&format!("interop {title}"), checks, &lines, ended);
         // A panic costs a server one connection only, so the client may not have seen it.
         if let Err(why) = server.shut_down(START_LIMIT) {
             println!("interop {title}: {why}");
@@ -251,17 +250,8 @@ impl Peers {
         if topic == Topic::Messages {
             checks.extend(CLOSES.iter().map(|close| format!("close-seen-{close}")));
         }
-        Ok(conclude(&title, &checks, &lines, ended))
+        Ok(conclude(&format!("interop {title}"), &checks, &lines, ended))
     }
-}
-
-/// The lines of a client, also where it broke off, and how it ended.
-type Reported = (Vec<String>, Result<(), String>);
-
-fn run_client(command: &mut Command, log: &Path) -> Result<Reported, String> {
-    let mut client = Helper::start(command, log)?;
-    let (lines, ended) = client.rest(RUN_LIMIT);
-    Ok((lines, ended.and_then(|()| client.finish(START_LIMIT))))
 }
 
 fn client_checks() -> Vec<String> {
@@ -280,64 +270,9 @@ fn deflate_checks() -> Vec<String> {
     combinations.chain(TAKEOVERS.iter().map(|takeover| format!("large-{takeover}"))).collect()
 }
 
-/// Prints what failed and the counts of one run.
-fn conclude(title: &str, checks: &[String], lines: &[String], ended: Result<(), String>) -> Tally {
-    let mut failures = evaluate(checks, lines);
-    // A client that fails because a check failed tells nothing new.
-    if let (Err(why), true) = (ended, failures.is_empty()) {
-        failures.push(why);
-    }
-    for failure in &failures {
-        println!("interop {title}: {failure}");
-    }
-    let failed = failures.len() as u64;
-    let tally = Tally { passed: (checks.len() as u64).saturating_sub(failed), failed, skipped: 0 };
-    println!("interop {title}: {tally}");
-    tally
-}
-
-/// Holds the reported lines against the checks that had to be made. Each has to be reported exactly once.
-fn evaluate(checks: &[String], lines: &[String]) -> Vec<String> {
-    let mut reported: BTreeMap<&str, Vec<Option<&str>>> = BTreeMap::new();
-    for line in lines {
-        if let Some(name) = line.strip_prefix("ok ") {
-            reported.entry(name.trim()).or_default().push(None);
-        } else if let Some(failure) = line.strip_prefix("FAIL ") {
-            let (name, why) = failure.split_once(' ').unwrap_or((failure, "no reason given"));
-            reported.entry(name).or_default().push(Some(why));
-        }
-    }
-    let mut failures = Vec::new();
-    for check in checks {
-        match reported.remove(check.as_str()).as_deref() {
-            Some([None]) => {}
-            Some([Some(why)]) => failures.push(format!("{check}: {why}")),
-            Some(times) => failures.push(format!("{check}: reported {} times", times.len())),
-            None => failures.push(format!("{check}: not reported")),
-        }
-    }
-    failures.extend(reported.into_keys().map(|name| format!("{name}: no such check")));
-    failures
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn owned(words: &[&str]) -> Vec<String> {
-        words.iter().map(|&word| word.to_owned()).collect()
-    }
-
-    #[test]
-    fn each_check_is_reported_exactly_once() {
-        let checks = owned(&["a", "b", "c", "d"]);
-        let lines = owned(&["listening", "ok a", "FAIL b too short", "ok c", "ok c", "ok e"]);
-        assert_eq!(
-            evaluate(&checks, &lines),
-            ["b: too short", "c: reported 2 times", "d: not reported", "e: no such check"]
-        );
-        assert_eq!(evaluate(&checks[..1], &lines[..2]), [""; 0]);
-    }
 
     #[test]
     fn the_checks_have_names_of_their_own() {

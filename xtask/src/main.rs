@@ -1,8 +1,10 @@
 //! Development tasks for sheave: `cargo xtask <task>`.
 
+mod apt;
 mod autobahn;
 mod bench;
 mod certificates;
+mod checks;
 mod ci;
 mod demo;
 mod interop;

@@ -121,7 +121,7 @@ impl Helper {
     /// Closes the standard input of a server of ours, which asks it to end, and waits for that; an error unless it exits
     /// with 0 and nothing in it panicked.
     pub(crate) fn shut_down(mut self, limit: Duration) -> Result<(), String> {
-        drop(self.child.child.stdin.take());
+        self.ask_to_end();
         let (log, name) = (self.log.clone(), self.child.name.clone());
         self.finish(limit)?;
         if fs::read(&log).is_ok_and(|text| String::from_utf8_lossy(&text).contains("panicked at")) {
@@ -132,18 +132,35 @@ impl Helper {
 
     /// Closes its standard input, which asks a script to end, and returns the lines that it still wrote.
     pub(crate) fn close(mut self, limit: Duration) -> Result<Vec<String>, String> {
-        drop(self.child.child.stdin.take());
+        self.ask_to_end();
         let (lines, ended) = self.rest(limit);
         ended.map(|()| lines)
     }
 
+    /// Closes its standard input, which asks it to end.
+    pub(crate) fn ask_to_end(&mut self) {
+        drop(self.child.child.stdin.take());
+    }
+
     /// The lines until the end of its output, or as many as came in time; an error if that is not all.
     pub(crate) fn rest(&mut self, limit: Duration) -> (Vec<String>, Result<(), String>) {
+        self.rest_with(limit, |_| ())
+    }
+
+    /// The same; each line is told as it comes.
+    pub(crate) fn rest_with(
+        &mut self,
+        limit: Duration,
+        mut tell: impl FnMut(&str),
+    ) -> (Vec<String>, Result<(), String>) {
         let deadline = Instant::now() + limit;
         let mut lines = Vec::new();
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => lines.push(line),
+                Ok(line) => {
+                    tell(&line);
+                    lines.push(line);
+                }
                 Err(RecvTimeoutError::Disconnected) => return (lines, Ok(())),
                 Err(RecvTimeoutError::Timeout) => {
                     let why = format!("{} did not end in time\n{}", self.child.name, tail(&self.log));

@@ -5,8 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
 
-use super::apt;
-use crate::{certificates, process, python, workspace};
+use crate::{apt, certificates, process, python, workspace};
 
 /// The last Debian release with Python 2.7.
 const RELEASE: &str = "bullseye";

@@ -1,4 +1,4 @@
-//! Packages of another Debian release, unpacked into a directory of their own.
+//! Packages of a Debian release, mostly not the machine's own, unpacked into a directory of their own.
 //!
 //! The system is not touched: apt runs with private lists, cache and status, but with the machine's own mirror, proxy
 //! and credentials. So nothing is installed, no root is needed, and no other installation ever sees that release.
@@ -17,7 +17,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 pub(crate) fn unpack(dir: &Path, suite: &str, packages: &[&str]) -> Result<(), String> {
     for program in ["apt-get", "apt-config", "dpkg-deb"] {
         Command::new(program).arg("--version").output().map_err(|_| {
-            format!("{program} is missing: the suite's old Python comes from Debian's mirror")
+            format!("{program} is missing: {} comes from Debian's mirror", packages.join(", "))
         })?;
     }
     let source = configured_source()?;
