@@ -4,13 +4,13 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::autobahn::{self, Role, Run};
-use crate::{Outcome, Tally, demo, interop, memory, process, test, tidy, workspace};
+use crate::{Outcome, Tally, demo, h2, interop, memory, process, test, tidy, workspace};
 
 /// Runs every step, also after a failure, and closes with the sum of what they counted.
 ///
 /// A step that fails without counts of its own (formatting, a build) counts as one failure.
 pub(crate) fn task() -> Outcome {
-    let steps: [(&str, &dyn Fn() -> Outcome); 13] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 14] = [
         ("formatting", &|| cargo(&["fmt", "--all", "--check"], &[])),
         ("clippy", &|| {
             let args = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
@@ -30,6 +30,7 @@ pub(crate) fn task() -> Outcome {
         ("autobahn server over TLS", &|| autobahn::run(&Run::tls(Role::Server))),
         ("autobahn client over TLS", &|| autobahn::run(&Run::tls(Role::Client))),
         ("interop", &interop::task),
+        ("h2", &h2::all),
     ];
     let started = Instant::now();
     let mut total = Tally::default();

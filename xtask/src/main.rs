@@ -7,6 +7,7 @@ mod certificates;
 mod checks;
 mod ci;
 mod demo;
+mod h2;
 mod interop;
 mod memory;
 mod process;
@@ -33,6 +34,8 @@ usage: cargo xtask <task>
                             the Autobahn test suite against the server, the client, or both: all of it, sections 1-7
                             over TLS, or all with a sample of 12 and 13
   interop                   other implementations against sheave, both ways, plain and over TLS
+  h2 [conformance|interop]  a conformance suite against sheave's HTTP/2 server; other implementations of HTTP/2 and HPACK
+                            against sheave, both ways, plain and over TLS
   bench deflate [--rounds N]
                             sheave beside wtx, which is built from the registry: processor time and bytes per message
   tidy                      the rules of the repository: dependencies, module boundaries, file sizes
@@ -64,6 +67,7 @@ fn run() -> Outcome {
         "autobahn" => autobahn::task(args),
         "bench" => bench::task(args),
         "demo" => demo::task(args),
+        "h2" => h2::task(args),
         "ci" => no_more(args).and_then(|()| ci::task()),
         "interop" => no_more(args).and_then(|()| interop::task()),
         "test" => no_more(args).and_then(|()| test::task()),

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use examples::{Error, ServerOptions, serve};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use sheave::h2::io::server::{SendResponse, handshake_with};
 use sheave::h2::io::{RecvStream, SendStream};
 use sheave::h2::{self, Config, ErrorCode};
@@ -126,8 +127,10 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse) -> Resu
             Ok(())
         }
         (&Method::GET, "/push") => {
+            let mut parts = request.uri().clone().into_parts();
+            parts.path_and_query = Some(PathAndQuery::from_static("/"));
             let mut pushed = Request::new(());
-            *pushed.uri_mut() = request.uri().clone();
+            *pushed.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
             if let Ok(push) = respond.push(pushed) {
                 // A client that takes none has told so.
                 let _ = page(push).await;

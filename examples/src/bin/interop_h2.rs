@@ -279,7 +279,7 @@ impl Connection {
         let (response, _) = self.requests.send_request(request, true)?;
         let result = async { read(response.await?.body_mut()).await };
         match result.await {
-            Err(error) if matches!(error.downcast_ref(), Some(h2::Error::Reset(ErrorCode::CANCEL))) => {}
+            Err(error) if matches!(error.downcast_ref(), Some(h2::Error::Reset(_))) => {}
             Err(error) => return Err(error),
             Ok(_) => return Err("the response ended in order".into()),
         }

@@ -41,7 +41,7 @@ pub(crate) const ALLOWED: [(&str, &[&str]); 8] = [
             "tracing",
         ],
     ),
-    ("examples", &["bytes", "http", "lexopt", "sheave", "tokio"]),
+    ("examples", &["bytes", "http", "lexopt", "sheave", "sheave-hpack", "tokio"]),
     ("xtask", &["lexopt"]),
 ];
 

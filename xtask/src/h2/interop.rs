@@ -1,0 +1,156 @@
+//! Every pair of a client and a server, plain and over TLS.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::peers::{Peer, Peers, nghttp2};
+use super::{OurServer, START_LIMIT, Table, dir, hpack, log, programs};
+use crate::checks::{conclude, run_client_with};
+use crate::process::Helper;
+use crate::{Outcome, Tally, workspace};
+
+/// What every client of the contract checks, in this order: after `shutdown` there is no server.
+const CHECKS: [&str; 17] = [
+    "get",
+    "head",
+    "echo-0",
+    "echo-1",
+    "echo-16383",
+    "echo-65536",
+    "echo-1048576",
+    "echo-16777216",
+    "trailers",
+    "trailers-echo",
+    "early-hints",
+    "fields",
+    "streams-1000",
+    "cancel",
+    "reset",
+    "connect",
+    "shutdown",
+];
+/// What nghttpd can serve, which has files and gives uploads back once they are whole.
+const NGHTTPD_CHECKS: [&str; 9] = [
+    "get",
+    "head",
+    "echo-0",
+    "echo-1",
+    "echo-16383",
+    "echo-65536",
+    "echo-1048576",
+    "echo-16777216",
+    "cancel",
+];
+/// The same with trailers, which it sends always or never.
+const NGHTTPD_TRAILERS: &str = "trailers";
+/// What a client prints when it has requests and wants the server to end.
+const SHUT_DOWN: &str = "shut down";
+
+/// Our own programs.
+struct Ours {
+    server: PathBuf,
+    client: PathBuf,
+}
+
+pub(super) fn run(table: &mut Table) -> Result<(), String> {
+    let peers = Peers::prepare()?;
+    let [server, client, hpack] = workspace::build_examples(["h2_server", "interop_h2", "interop_hpack"])?;
+    let ours = Ours { server, client };
+    for tls in [false, true] {
+        let transport = if tls { "TLS" } else { "h2c" };
+        for peer in Peer::ALL {
+            let title = format!("{} client, sheave server, {transport}", peer.name());
+            let client = peers.command(peer, "client");
+            table.add(&title, against_our_server(&title, client, peer.lacks(), &ours, tls)?);
+            let title = format!("sheave client, {} server, {transport}", peer.name());
+            let server = peers.command(peer, "server");
+            table.add(&title, against_their_server(&title, server, peer, &ours, &peers, tls)?);
+        }
+        let title = format!("sheave client, sheave server, {transport}");
+        table.add(&title, against_our_server(&title, Command::new(&ours.client), &[], &ours, tls)?);
+        let title = format!("sheave client, nghttpd, {transport}");
+        table.add(&title, against_nghttpd(&title, &ours, &peers, tls)?);
+        programs::run(table, &ours.server, tls)?;
+    }
+    hpack::run(table, &peers, &hpack)
+}
+
+fn checks(lacks: &[&str]) -> Vec<String> {
+    let checks = CHECKS.iter().filter(|check| !lacks.contains(check));
+    checks.map(|check| (*check).to_owned()).collect()
+}
+
+fn against_our_server(title: &str, mut client: Command, lacks: &[&str], ours: &Ours, tls: bool) -> Outcome {
+    let mut server = OurServer::start(&ours.server, title, tls)?;
+    let checks = checks(lacks);
+    client.arg(&server.url).args(server.ca.iter().flat_map(|ca| [Path::new("--ca"), ca])).args(&checks);
+    let (lines, ended) = run_client_with(&mut client, &log(title), |line| {
+        if line == SHUT_DOWN {
+            server.helper.ask_to_end();
+        }
+    })?;
+    Ok(conclude(&format!("h2 {title}"), &checks, &lines, ended) + server.end(title))
+}
+
+fn against_their_server(
+    title: &str,
+    mut server: Command,
+    peer: Peer,
+    ours: &Ours,
+    peers: &Peers,
+    tls: bool,
+) -> Outcome {
+    let certificates = &peers.certificates;
+    if tls {
+        server.arg(&certificates.chain).arg(&certificates.key);
+    }
+    let mut server = Helper::start(&mut server, &log(&format!("{title} server")))?;
+    let url = server.wait_for("listening on ", START_LIMIT)?;
+    let checks = checks(peer.lacks());
+    let mut client = our_client(ours, &url, peers, tls, &checks);
+    let (lines, ended) = run_client_with(&mut client, &log(title), |line| {
+        if line == SHUT_DOWN {
+            server.ask_to_end();
+        }
+    })?;
+    server.close(START_LIMIT)?;
+    Ok(conclude(&format!("h2 {title}"), &checks, &lines, ended))
+}
+
+fn against_nghttpd(title: &str, ours: &Ours, peers: &Peers, tls: bool) -> Outcome {
+    let files = dir().join("files");
+    programs::write_files(&files)?;
+    let plain = NGHTTPD_CHECKS.map(str::to_owned);
+    let mut tally = Tally::default();
+    for (checks, option) in
+        [(&plain[..], None), (&[NGHTTPD_TRAILERS.to_owned()], Some("--trailer=checksum: 27"))]
+    {
+        let port = programs::free_port()?;
+        let mut server = nghttp2("nghttpd")?;
+        server.args(["--address=127.0.0.1", "--echo-upload", "--htdocs"]).arg(&files).args(option);
+        let scheme = if tls {
+            server.arg(port.to_string()).arg(&peers.certificates.key).arg(&peers.certificates.chain);
+            "https"
+        } else {
+            server.arg("--no-tls").arg(port.to_string());
+            "http"
+        };
+        let server = Helper::start(&mut server, &log(&format!("{title} server")))?;
+        programs::wait_for_port(port, START_LIMIT)?;
+        let mut client = our_client(ours, &format!("{scheme}://127.0.0.1:{port}"), peers, tls, checks);
+        let (lines, ended) = run_client_with(&mut client, &log(title), |_| ())?;
+        drop(server);
+        tally += conclude(&format!("h2 {title}"), checks, &lines, ended);
+    }
+    Ok(tally)
+}
+
+fn our_client(ours: &Ours, url: &str, peers: &Peers, tls: bool, checks: &[String]) -> Command {
+    let mut client = Command::new(&ours.client);
+    client.arg(url);
+    if tls {
+        client.arg("--ca").arg(&peers.certificates.ca);
+    }
+    client.args(checks);
+    client
+}
