@@ -137,6 +137,8 @@ fn a_reader_sees_what_is_wrong() {
             (vec![text().payload(&cut_off)], ProtocolError::InvalidUtf8),
             (vec![text().payload(&wrong)], ProtocolError::InvalidUtf8),
             (vec![text().payload(b"\x07")], ProtocolError::Deflate),
+            (vec![text().payload(b"\xf2\x48\xcd")], ProtocolError::Deflate),
+            (vec![text().payload(b"\x00\x05\x00\xfa\xffHel")], ProtocolError::Deflate),
             (
                 vec![text().payload(start).unfinished(), frame().text("interleaved")],
                 ProtocolError::ExpectedContinuation,
@@ -365,15 +367,16 @@ fn a_reader_of_what_was_received_in_part_is_limited_all_the_same() {
             let config = config().max_streamed_size(limit);
             let mut half = Half::new(Role::Client, &config);
             let mut peer = Squeeze::default();
-            let mut payload = |content: &[u8]| match compressed {
-                true => [peer.message(content), vec![0, 0, 0xff, 0xff]].concat(),
+            let mut payload = |content: &[u8], tail: &[u8]| match compressed {
+                true => [&peer.message(content), tail].concat(),
                 false => content.to_vec(),
             };
             let reserved = if compressed { RSV1 } else { 0 };
-            let first = frame().text(payload(&message[..2000])).reserved(reserved).unfinished();
+            let first = payload(&message[..2000], &[0, 0, 0xff, 0xff]);
+            let first = frame().text(first).reserved(reserved).unfinished();
             half.input.extend_from_slice(&wire(Role::Client, &[first]));
             assert_eq!(half.recv().unwrap(), None);
-            let last = frame().continuation(payload(&message[2000..]));
+            let last = frame().continuation(payload(&message[2000..], &[]));
             half.input.extend_from_slice(&wire(Role::Client, &[last]));
             assert_eq!(half.start().unwrap(), Some(Event::Message(true)));
             let mut read = 0;
