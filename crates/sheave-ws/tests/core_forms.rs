@@ -124,6 +124,26 @@ fn a_reader_is_limited_to_the_byte_too() {
 }
 
 #[test]
+fn a_reader_is_not_limited_in_frames() {
+    let config = config().max_fragments(3);
+    let frames = |count: usize| {
+        let part = || frame().continuation("part").unfinished();
+        let last = frame().continuation("end");
+        [vec![frame().text("").unfinished()], vec![part(); count - 2], vec![last]].concat()
+    };
+    for role in ROLES {
+        let read = read_in_parts(role, &config, &wire(role, &frames(1000)), 100, 100).unwrap();
+        assert_eq!(read.len(), 4 * 998 + 3);
+        // Nor is one that is skipped; but those received whole are, which then come.
+        let mut half = Half::new(role, &config);
+        half.input.extend_from_slice(&wire(role, &[frames(1000), frames(3), frames(4)].concat()));
+        assert_eq!(half.start().unwrap(), Some(Event::Message(true)));
+        assert_eq!(half.recv().unwrap(), Some(Event::Message("partend".into())));
+        assert!(matches!(half.lend(), Err(Error::Limit(Limit::Fragments))));
+    }
+}
+
+#[test]
 fn a_reader_sees_what_is_wrong() {
     let mut corrupt = squeeze(words(&mut Random::new(4), 5000));
     let middle = corrupt.len() / 2;
