@@ -127,7 +127,7 @@ impl Frames {
         let data = !header.opcode.is_control();
         let text = data && self.message.is_some_and(|message| message.text && !message.compressed);
         let taken = (header.length - left) as usize;
-        let here = input.len().min(left as usize);
+        let here = left.min(input.len() as u64) as usize;
         for block in input[self.ready..here].chunks_mut(BLOCK) {
             if let Some(key) = header.mask {
                 mask::apply(key, taken + self.ready, block);
