@@ -273,7 +273,7 @@ impl<S: Transport> WebSocket<S> {
 
     /// The extensions that were agreed on.
     pub fn extensions(&self) -> &[ExtensionOffer] {
-        self.receiving.opening().map_or(&[], |opening| &opening.agreed.extensions)
+        self.receiving.extensions()
     }
 
     /// The server's answer to the opening handshake; `None` on a server.
