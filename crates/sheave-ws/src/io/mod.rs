@@ -11,6 +11,7 @@ mod entropy;
 mod http1;
 mod parts;
 mod receive;
+mod resting;
 mod shared;
 mod split;
 mod timer;
