@@ -1,21 +1,20 @@
 //! What a split WebSocket's compressor remembers, between its messages.
 
 use std::mem;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use sheave_deflate::Context;
+
+use super::sync::{AtomicBool, Tried};
 
 /// Where a compressor's context rests: the sender takes it out for a message and puts it back, and the receiver,
 /// which has the timer, gives it back once it has long been unused. Both only try: who finds the other at it does
 /// without, which costs a message or two that are compressed less.
 #[derive(Debug, Default)]
 pub(super) struct Resting {
-    context: Mutex<Rested>,
-    /// The sender could not take it out: it knows nothing of what was sent since.
+    rested: Tried<Rested>,
+    /// The sender could not take it out: it knows nothing of what was sent since. Only the sender looks.
     stale: AtomicBool,
-    /// The receiver has its timer set.
-    watched: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -23,11 +22,13 @@ struct Rested {
     context: Option<Context>,
     /// It was put back since it last aged.
     used: bool,
+    /// The receiver has its timer set, or is about to.
+    watched: bool,
 }
 
 impl Resting {
     pub(super) fn take(&self) -> Option<Context> {
-        let Ok(mut rested) = self.context.try_lock() else {
+        let Ok(mut rested) = self.rested.try_lock() else {
             self.stale.store(true, Ordering::Relaxed);
             return None;
         };
@@ -38,40 +39,37 @@ impl Resting {
     /// Tells whether the receiver is to be woken, to set its timer.
     #[must_use]
     pub(super) fn put(&self, context: Context) -> bool {
-        if let Ok(mut rested) = self.context.try_lock() {
-            *rested = Rested { context: Some(context), used: true };
-            self.stale.store(false, Ordering::Relaxed);
-        }
-        !self.watched.swap(true, Ordering::SeqCst)
+        let Ok(mut rested) = self.rested.try_lock() else { return false };
+        rested.context = Some(context);
+        rested.used = true;
+        self.stale.store(false, Ordering::Relaxed);
+        !mem::replace(&mut rested.watched, true)
     }
 
+    /// Whether the receiver is to set its timer.
     pub(super) fn is_holding(&self) -> bool {
-        self.watch(|| self.context.try_lock().is_ok_and(|rested| rested.context.is_some()))
+        // Who holds it is using it.
+        self.rested.try_lock().map_or(true, |mut rested| rested.watch())
     }
 
     /// Gives up what has not been used since the last call. Tells whether something is there still.
     pub(super) fn age(&self) -> bool {
-        self.watch(|| {
-            // Who holds it is using it.
-            let Ok(mut rested) = self.context.try_lock() else { return true };
-            let used = mem::take(&mut rested.used);
-            rested.context.take_if(|_| !used);
-            rested.context.is_some()
-        })
-    }
-
-    /// Notes first that the timer is not set, so that what is put there meanwhile sees it set.
-    fn watch(&self, look: impl FnOnce() -> bool) -> bool {
-        self.watched.store(false, Ordering::SeqCst);
-        let holding = look();
-        if holding {
-            self.watched.store(true, Ordering::SeqCst);
-        }
-        holding
+        let Ok(mut rested) = self.rested.try_lock() else { return true };
+        let used = mem::take(&mut rested.used);
+        rested.context.take_if(|_| !used);
+        rested.watch()
     }
 }
 
-#[cfg(test)]
+impl Rested {
+    /// The receiver sets its timer if something is there.
+    fn watch(&mut self) -> bool {
+        self.watched = self.context.is_some();
+        self.watched
+    }
+}
+
+#[cfg(all(test, not(sheave_loom)))]
 mod tests {
     use bytes::BytesMut;
     use sheave_deflate::{Compressor, DeflateConfig, Direction};
@@ -89,7 +87,7 @@ mod tests {
     fn a_context_that_missed_a_message_is_not_gone_on_with() {
         let resting = Resting::default();
         let _ = resting.put(context());
-        let receiver = resting.context.lock().unwrap();
+        let receiver = resting.rested.lock().unwrap();
         // The sender does without for a message, and cannot put back what it has then.
         assert!(resting.take().is_none());
         let _ = resting.put(context());
@@ -99,7 +97,7 @@ mod tests {
         assert!(resting.take().is_some());
         // What could be put back is good.
         let _ = resting.put(context());
-        let receiver = resting.context.lock().unwrap();
+        let receiver = resting.rested.lock().unwrap();
         assert!(resting.take().is_none());
         drop(receiver);
         let _ = resting.put(context());

@@ -8,8 +8,8 @@
 
 use std::io;
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use sheave_deflate::Context as CompressorContext;
 use tokio::time::Instant;
 
 use super::resting::Resting;
+use super::sync::{AtomicBool, AtomicU64, Mutex, Tried, TriedGuard, fence};
 use super::timer::Stall;
 use super::transport::Transmit;
 use super::websocket::poll_write;
@@ -35,7 +36,7 @@ pub(super) enum Half {
 
 #[derive(Debug)]
 pub(super) struct Shared<W> {
-    direction: Mutex<Direction<W>>,
+    pub(super) direction: Tried<Direction<W>>,
     slot: Slot,
     /// What the sender's compressor remembers, between its messages.
     pub(super) resting: Resting,
@@ -73,7 +74,7 @@ impl<W: Transmit> Shared<W> {
     pub(super) fn new(io: W, outgoing: Outgoing, stall: Stall, timed: bool) -> Self {
         Self {
             closed: AtomicBool::new(outgoing.is_closed()),
-            direction: Mutex::new(Direction { io, outgoing, stall, unflushed: false, failure: None }),
+            direction: Tried::new(Direction { io, outgoing, stall, unflushed: false, failure: None }),
             slot: Slot::default(),
             resting: Resting::default(),
             turn: Wakers::default(),
@@ -174,7 +175,8 @@ impl<W: Transmit> Shared<W> {
         self.attention.wake_waiting();
     }
 
-    /// Has the receiver woken when the sender leaves it something: a rest to write, or a Close.
+    /// Has the receiver woken when the sender leaves it something: a rest to write, a Close, or a context to give
+    /// back some time.
     pub(super) fn attend(&self, cx: &Context<'_>) {
         self.attention.register(Half::Receiver, cx.waker());
         fence(Ordering::SeqCst);
@@ -206,7 +208,7 @@ impl<W: Transmit> Shared<W> {
         self.writable.wake_waiting();
     }
 
-    fn try_turn(&self) -> Option<MutexGuard<'_, Direction<W>>> {
+    fn try_turn(&self) -> Option<TriedGuard<'_, Direction<W>>> {
         let mut direction = match self.direction.try_lock() {
             Ok(direction) => direction,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -220,7 +222,7 @@ impl<W: Transmit> Shared<W> {
     }
 
     /// Ends the turn. True if a control frame was posted meanwhile, which the caller has to take up.
-    fn release(&self, mut direction: MutexGuard<'_, Direction<W>>) -> bool {
+    fn release(&self, mut direction: TriedGuard<'_, Direction<W>>) -> bool {
         self.unwritten.store(direction.is_unwritten(), Ordering::Release);
         self.progress.store(direction.stall.progress(), Ordering::Relaxed);
         let closed = direction.outgoing.is_closed();
