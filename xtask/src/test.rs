@@ -18,7 +18,8 @@ pub(crate) fn task() -> Outcome {
     let doc = ["test", "--workspace", "--all-features", "--doc", "--no-fail-fast"];
     tally += run(workspace::cargo(), &doc, libtest_results)?;
     let model = ["test", "--release", "-p", "sheave-ws", "--lib", "--no-fail-fast", "io::model"];
-    tally += run(model_cargo(), &model, libtest_results)?;
+    // What the filter leaves out has run before.
+    tally += run(model_cargo(), &model, |text| Tally { skipped: 0, ..libtest_results(text) })?;
     println!("{tally}");
     Ok(tally)
 }
