@@ -1,6 +1,7 @@
 //! `cargo xtask ci`: everything that a change has to pass, step by step.
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::autobahn::{self, Role, Run};
@@ -14,7 +15,10 @@ pub(crate) fn task() -> Outcome {
         ("formatting", &|| cargo(&["fmt", "--all", "--check"], &[])),
         ("clippy", &|| {
             let args = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
-            cargo(&args, &[])
+            cargo(&args, &[])?;
+            let model =
+                ["clippy", "-p", "sheave-ws", "--all-targets", "--all-features", "--", "-D", "warnings"];
+            checked(test::model_cargo().args(model))
         }),
         ("each crate alone", &each_crate),
         ("documentation", &|| {
@@ -77,6 +81,9 @@ fn each_crate() -> Outcome {
 
 fn cargo(args: &[&str], env: &[(&str, &str)]) -> Outcome {
     let mut command = workspace::cargo();
-    command.args(args).envs(env.iter().copied());
-    process::run(&mut command, Duration::from_secs(20 * 60)).map(|()| Tally::default())
+    checked(command.args(args).envs(env.iter().copied()))
+}
+
+fn checked(command: &mut Command) -> Outcome {
+    process::run(command, Duration::from_secs(20 * 60)).map(|()| Tally::default())
 }

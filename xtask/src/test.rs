@@ -6,17 +6,32 @@ use std::time::Duration;
 
 use crate::{Outcome, Tally, process, workspace};
 
-/// Unit and integration tests with nextest where it is installed, doc tests with libtest in any case.
+/// Unit and integration tests with nextest where it is installed, doc tests and the model with libtest in any case.
 pub(crate) fn task() -> Outcome {
     let mut tally = if nextest_is_installed() {
         let args = ["nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "--retries", "0"];
-        run(&args, nextest_summary)?
+        run(workspace::cargo(), &args, nextest_summary)?
     } else {
-        run(&["test", "--workspace", "--all-features", "--all-targets", "--no-fail-fast"], libtest_results)?
+        let args = ["test", "--workspace", "--all-features", "--all-targets", "--no-fail-fast"];
+        run(workspace::cargo(), &args, libtest_results)?
     };
-    tally += run(&["test", "--workspace", "--all-features", "--doc", "--no-fail-fast"], libtest_results)?;
+    let doc = ["test", "--workspace", "--all-features", "--doc", "--no-fail-fast"];
+    tally += run(workspace::cargo(), &doc, libtest_results)?;
+    let model = ["test", "--release", "-p", "sheave-ws", "--lib", "--no-fail-fast", "io::model"];
+    // What the filter leaves out has run before.
+    tally += run(model_cargo(), &model, |text| Tally { skipped: 0, ..libtest_results(text) })?;
     println!("{tally}");
     Ok(tally)
+}
+
+/// `cargo` that builds the model of the split halves, with loom's locks and atomics for std's. It has a target
+/// directory of its own, or everything else would be built anew after it.
+pub(crate) fn model_cargo() -> Command {
+    let mut flags = env::var_os("RUSTFLAGS").unwrap_or_default();
+    flags.push(" --cfg sheave_loom");
+    let mut command = workspace::cargo();
+    command.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", workspace::target().join("model"));
+    command
 }
 
 fn nextest_is_installed() -> bool {
@@ -25,8 +40,7 @@ fn nextest_is_installed() -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-fn run(args: &[&str], parse: fn(&str) -> Tally) -> Outcome {
-    let mut command: Command = workspace::cargo();
+fn run(mut command: Command, args: &[&str], parse: fn(&str) -> Tally) -> Outcome {
     command.args(args).env("CARGO_TERM_COLOR", "never").env("NEXTEST_RETRIES", "0");
     // The runner would take its own settings for those of the tests that it runs.
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_")) {

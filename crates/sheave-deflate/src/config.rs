@@ -90,7 +90,8 @@ impl DeflateConfig {
         Self { threshold: bytes, ..self }
     }
 
-    /// After how long without a message a connection gives its compressor and decompressor back. Default: 10 s.
+    /// After how long without a message a connection gives its compressor and decompressor back; it may take up to
+    /// twice as long. Default: 10 s.
     ///
     /// What the peer may refer back to is kept. Our next message refers back to nothing.
     #[must_use]

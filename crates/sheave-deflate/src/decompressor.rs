@@ -23,15 +23,13 @@ pub struct Decompressor {
     permit: Option<Permit>,
     /// Something of the message has come.
     begun: bool,
-    /// How much of [`TAIL`] has been appended to the message.
-    tail: usize,
     final_blocks: usize,
     /// A final block has ended what `inflate` can take.
     ended: bool,
 }
 
-/// What is appended to each message (RFC 7692 §7.2.2).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+/// What is appended to each message (RFC 7692 §7.2.2), and a byte more, which is left over if that was all.
+const TAIL_AND_MORE: [u8; 5] = [0x00, 0x00, 0xff, 0xff, 0x00];
 
 /// How far a step came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +53,6 @@ impl Decompressor {
             inflate: None,
             permit: None,
             begun: false,
-            tail: 0,
             final_blocks: 0,
             ended: false,
         }
@@ -167,29 +164,36 @@ impl Decompressor {
     /// all; if not, call it again.
     ///
     /// # Errors
-    /// As [`decompress`](Self::decompress).
+    /// As [`decompress`](Self::decompress); [`DeflateError::Corrupt`] also if something is missing of the message.
     pub fn finish(&mut self, output: &mut [u8]) -> Result<(usize, bool), DeflateError> {
         let mut written = 0;
-        if self.begun && self.tail == 0 && !self.ended {
+        // Some end a message with a final block and nothing behind it, or send nothing for an empty one.
+        if self.begun && !self.ended {
             // What waited for room: a final block may end behind it.
             written = self.decompress(&[], output)?.written;
-        }
-        // Some end a message with a final block and nothing behind it, or send nothing for an empty one.
-        if self.begun && !(self.ended && self.tail == 0) {
-            let progress = self.decompress(&TAIL[self.tail..], &mut output[written..])?;
-            self.tail += progress.read;
-            written += progress.written;
-            if self.tail < TAIL.len() || written == output.len() {
+            if written == output.len() {
                 return Ok((written, false));
+            }
+            if !self.ended {
+                self.append_tail(&mut output[written..])?;
             }
         }
         self.begun = false;
-        self.tail = 0;
         self.final_blocks = 0;
         if self.window == 0 || self.inflate.is_some() && self.permit.is_none() && !self.may_keep() {
             self.release();
         }
         Ok((written, true))
+    }
+
+    /// RFC 7692 §7.2.1: it was taken from the end of an empty block, so it ends one and is nothing else.
+    fn append_tail(&mut self, output: &mut [u8]) -> Result<(), DeflateError> {
+        let inflate = self.prepare()?;
+        let (read, written) = (inflate.total_in(), inflate.total_out());
+        // Up to the end of a block. What is inside one would read more, or give output.
+        let status = inflate.decompress(&TAIL_AND_MORE, output, InflateFlush::Block);
+        let whole = inflate.total_in() - read == 4 && inflate.total_out() == written;
+        if status.is_ok() && whole { Ok(()) } else { Err(DeflateError::Corrupt) }
     }
 
     /// Gives back all memory but what the peer may refer back to. Not to be called inside a message.

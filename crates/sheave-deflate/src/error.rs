@@ -4,7 +4,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeflateError {
-    /// The payload is not what DEFLATE (RFC 1951) makes, or refers back further than was agreed on.
+    /// The payload is not what DEFLATE (RFC 1951) makes, ends too early, or refers back further than was agreed on.
     Corrupt,
     /// The message inflates to more than the limit.
     TooLarge,

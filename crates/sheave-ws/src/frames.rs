@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::config::Role;
-use crate::error::{Error, Limit, ProtocolError};
+use crate::error::ProtocolError;
 use crate::extension::ReservedBits;
 use crate::frame::{FrameHeader, OpCode};
 use crate::mask;
@@ -13,7 +13,6 @@ use crate::utf8::Utf8Validator;
 #[derive(Debug)]
 pub(crate) struct Frames {
     role: Role,
-    max_fragments: usize,
     /// Whether a message may be compressed.
     pub(crate) deflate: bool,
     /// Whether a client may leave frames unmasked.
@@ -41,7 +40,7 @@ pub(crate) struct Open {
     pub(crate) text: bool,
     pub(crate) compressed: bool,
     /// How many of its frames have begun.
-    frames: usize,
+    pub(crate) frames: usize,
 }
 
 /// A data frame that is arriving.
@@ -66,10 +65,9 @@ pub(crate) enum Next {
 }
 
 impl Frames {
-    pub(crate) fn new(role: Role, max_fragments: usize) -> Self {
+    pub(crate) fn new(role: Role) -> Self {
         Self {
             role,
-            max_fragments,
             deflate: false,
             no_masking: false,
             frame: None,
@@ -92,7 +90,7 @@ impl Frames {
 
     /// A whole control frame, or a data frame as soon as its header is there. `None` if more bytes are needed.
     #[inline]
-    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Next>, Error> {
+    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Next>, ProtocolError> {
         let frame = match self.frame {
             Some(frame) => frame,
             None => {
@@ -129,7 +127,7 @@ impl Frames {
         let data = !header.opcode.is_control();
         let text = data && self.message.is_some_and(|message| message.text && !message.compressed);
         let taken = (header.length - left) as usize;
-        let here = input.len().min(left as usize);
+        let here = left.min(input.len() as u64) as usize;
         for block in input[self.ready..here].chunks_mut(BLOCK) {
             if let Some(key) = header.mask {
                 mask::apply(key, taken + self.ready, block);
@@ -195,22 +193,19 @@ impl Frames {
 
     /// Puts a data frame in its place.
     #[inline]
-    fn begin(&mut self, header: &FrameHeader) -> Result<(), Error> {
+    fn begin(&mut self, header: &FrameHeader) -> Result<(), ProtocolError> {
         // RFC 6455 §5.4: fragments of one message are not interleaved with those of another.
         let message = match (&mut self.message, header.opcode) {
             (Some(message), OpCode::Continuation) => message,
-            (None, OpCode::Continuation) => return Err(ProtocolError::UnexpectedContinuation.into()),
-            (Some(_), _) => return Err(ProtocolError::ExpectedContinuation.into()),
+            (None, OpCode::Continuation) => return Err(ProtocolError::UnexpectedContinuation),
+            (Some(_), _) => return Err(ProtocolError::ExpectedContinuation),
             (message, opcode) => message.insert(Open {
                 text: opcode == OpCode::Text,
                 compressed: header.reserved.contains(ReservedBits::RSV1),
                 frames: 0,
             }),
         };
-        if message.frames >= self.max_fragments {
-            return Err(Limit::Fragments.into());
-        }
-        message.frames += 1;
+        message.frames = message.frames.saturating_add(1);
         Ok(())
     }
 }

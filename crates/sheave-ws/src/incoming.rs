@@ -58,6 +58,7 @@ pub struct Incoming {
     max_message_size: usize,
     max_streamed_size: u64,
     max_frame_size: usize,
+    max_fragments: usize,
     inflate: Option<Box<Decompressor>>,
     /// It was used since [`age`](Self::age) was last called.
     inflated: bool,
@@ -83,10 +84,11 @@ impl Incoming {
     /// The receiving half of a fresh connection.
     pub fn new(role: Role, config: &Config) -> Self {
         Self {
-            frames: Frames::new(role, config.max_fragments),
+            frames: Frames::new(role),
             max_message_size: config.max_message_size,
             max_streamed_size: config.max_streamed_size,
             max_frame_size: config.max_frame_size,
+            max_fragments: config.max_fragments,
             inflate: None,
             inflated: false,
             assembled: Vec::new(),
@@ -295,6 +297,9 @@ impl Incoming {
         let most = self.max_message_size;
         if data.length > self.max_frame_size as u64 {
             return Err(Limit::FrameSize.into());
+        }
+        if message.frames > self.max_fragments {
+            return Err(Limit::Fragments.into());
         }
         if !message.compressed && left > (most - self.assembled.len()) as u64 {
             return Err(Limit::MessageSize.into());

@@ -291,7 +291,8 @@ impl Outgoing {
         self.closed
     }
 
-    /// Whether there is room in the queue for a message; in an empty one there always is.
+    /// Whether there is room in the queue for a message: not while one that leaves in several frames has frames
+    /// to come. Once [`transmit`](Self::transmit) has nothing to give, there always is.
     pub fn has_room(&self) -> bool {
         self.rest.is_none() && (self.output.is_empty() || self.output.len() < self.high_water_mark)
     }

@@ -300,6 +300,10 @@ macro_rules! write {
         let message = $message;
         let mut writer = $sink.writer(message.is_text()).frame_size(17);
         for (index, mut part) in message.as_bytes().chunks(13).enumerate() {
+            if index % 2 == 0 {
+                insist!($polls, writer.write(part)).unwrap();
+                part = &[];
+            }
             while !part.is_empty() {
                 let count = insist!($polls, AsyncWriteExt::write(&mut writer, part)).unwrap();
                 part = &part[count..];

@@ -42,7 +42,7 @@ fn a_reserved_bit_where_it_means_nothing() {
 #[test]
 fn corrupt_data() {
     for role in ROLES {
-        let cases: [&[u8]; 5] = [
+        let cases: [&[u8]; 7] = [
             // A block type that there is none of, a stored block with lengths that do not match, a distance
             // beyond the start, a code that was not given.
             b"\x07",
@@ -50,6 +50,9 @@ fn corrupt_data() {
             b"\x02\x03\x00",
             b"\xff\xff\xff\xff",
             b"\x4a\x04\x52\x00",
+            // Two that end inside a block, with and without compression.
+            b"\xf2\x48\xcd",
+            b"\x00\x05\x00\xfa\xffHel",
         ];
         for payload in cases {
             for frames in [

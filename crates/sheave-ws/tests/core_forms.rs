@@ -124,6 +124,26 @@ fn a_reader_is_limited_to_the_byte_too() {
 }
 
 #[test]
+fn a_reader_is_not_limited_in_frames() {
+    let config = config().max_fragments(3);
+    let frames = |count: usize| {
+        let part = || frame().continuation("part").unfinished();
+        let last = frame().continuation("end");
+        [vec![frame().text("").unfinished()], vec![part(); count - 2], vec![last]].concat()
+    };
+    for role in ROLES {
+        let read = read_in_parts(role, &config, &wire(role, &frames(1000)), 100, 100).unwrap();
+        assert_eq!(read.len(), 4 * 998 + 3);
+        // Nor is one that is skipped; but those received whole are, which then come.
+        let mut half = Half::new(role, &config);
+        half.input.extend_from_slice(&wire(role, &[frames(1000), frames(3), frames(4)].concat()));
+        assert_eq!(half.start().unwrap(), Some(Event::Message(true)));
+        assert_eq!(half.recv().unwrap(), Some(Event::Message("partend".into())));
+        assert!(matches!(half.lend(), Err(Error::Limit(Limit::Fragments))));
+    }
+}
+
+#[test]
 fn a_reader_sees_what_is_wrong() {
     let mut corrupt = squeeze(words(&mut Random::new(4), 5000));
     let middle = corrupt.len() / 2;
@@ -137,6 +157,8 @@ fn a_reader_sees_what_is_wrong() {
             (vec![text().payload(&cut_off)], ProtocolError::InvalidUtf8),
             (vec![text().payload(&wrong)], ProtocolError::InvalidUtf8),
             (vec![text().payload(b"\x07")], ProtocolError::Deflate),
+            (vec![text().payload(b"\xf2\x48\xcd")], ProtocolError::Deflate),
+            (vec![text().payload(b"\x00\x05\x00\xfa\xffHel")], ProtocolError::Deflate),
             (
                 vec![text().payload(start).unfinished(), frame().text("interleaved")],
                 ProtocolError::ExpectedContinuation,
@@ -365,15 +387,16 @@ fn a_reader_of_what_was_received_in_part_is_limited_all_the_same() {
             let config = config().max_streamed_size(limit);
             let mut half = Half::new(Role::Client, &config);
             let mut peer = Squeeze::default();
-            let mut payload = |content: &[u8]| match compressed {
-                true => [peer.message(content), vec![0, 0, 0xff, 0xff]].concat(),
+            let mut payload = |content: &[u8], tail: &[u8]| match compressed {
+                true => [&peer.message(content), tail].concat(),
                 false => content.to_vec(),
             };
             let reserved = if compressed { RSV1 } else { 0 };
-            let first = frame().text(payload(&message[..2000])).reserved(reserved).unfinished();
+            let first = payload(&message[..2000], &[0, 0, 0xff, 0xff]);
+            let first = frame().text(first).reserved(reserved).unfinished();
             half.input.extend_from_slice(&wire(Role::Client, &[first]));
             assert_eq!(half.recv().unwrap(), None);
-            let last = frame().continuation(payload(&message[2000..]));
+            let last = frame().continuation(payload(&message[2000..], &[]));
             half.input.extend_from_slice(&wire(Role::Client, &[last]));
             assert_eq!(half.start().unwrap(), Some(Event::Message(true)));
             let mut read = 0;

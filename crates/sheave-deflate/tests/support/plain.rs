@@ -26,10 +26,15 @@ pub struct Reader {
     pub farthest_before: usize,
     /// How many blocks had BFINAL.
     pub finals: usize,
+    /// Where the last of them ended in its payload, in bits.
+    final_end: usize,
+    /// The block that was last read is the one of which the end is left out.
+    at_end: bool,
 }
 
 impl Reader {
-    /// The message of a payload; `None` if it is not DEFLATE, or does not end with a block.
+    /// The message of a payload; `None` if it is not DEFLATE, or does not end with an empty block that lacks its
+    /// end (RFC 7692 §7.2.1).
     pub fn read(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
         let input = [payload, &super::TAIL].concat();
         let start = self.text.len();
@@ -37,14 +42,28 @@ impl Reader {
         while bits.at < 8 * input.len() {
             self.block(&mut bits, start)?;
         }
-        Some(self.text[start..].to_vec())
+        self.at_end.then(|| self.text[start..].to_vec())
+    }
+
+    /// As [`read`](Self::read), but a payload may be nothing, and there may be nothing behind a final block.
+    pub fn read_any(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+        let start = self.text.len();
+        self.final_end = 0;
+        let message = self.read(payload);
+        if message.is_none() && self.final_end == 8 * payload.len() {
+            // What was read behind it is but the end of a block.
+            return Some(self.text[start..].to_vec());
+        }
+        message
     }
 
     fn block(&mut self, bits: &mut Bits<'_>, start: usize) -> Option<()> {
         let last = bits.take(1)? == 1;
+        self.at_end = false;
         match bits.take(2)? {
             0 => {
                 bits.align();
+                self.at_end = bits.at == 8 * (bits.bytes.len() - super::TAIL.len());
                 let (length, complement) = (bits.take(16)?, bits.take(16)?);
                 if length != complement ^ 0xffff {
                     return None;
@@ -63,6 +82,7 @@ impl Reader {
         if last {
             self.finals += 1;
             bits.align();
+            self.final_end = bits.at;
         }
         Some(())
     }

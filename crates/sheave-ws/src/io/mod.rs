@@ -9,10 +9,14 @@ mod close_handle;
 mod connect;
 mod entropy;
 mod http1;
+#[cfg(all(test, sheave_loom))]
+mod model;
 mod parts;
 mod receive;
+mod resting;
 mod shared;
 mod split;
+mod sync;
 mod timer;
 mod transport;
 mod websocket;

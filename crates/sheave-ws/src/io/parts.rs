@@ -146,20 +146,17 @@ impl<'a, W: WriteParts> MessageWriter<'a, W> {
         self
     }
 
-    /// Writes all of `part`; waits while the queue is full.
+    /// Writes `part`; waits while the queue is full, and then takes all of it. What is too large to be held once more
+    /// is best written in pieces, as [`AsyncWrite`] does.
     ///
     /// # Errors
     /// [`Error::Usage`] if the message is text and this is not, or another message is open; [`Error::Closed`];
     /// what the transport did.
     ///
     /// # Cancel safety
-    /// Not safe: dropped while it waits, some of `part` may have been written.
-    pub async fn write(&mut self, mut part: &[u8]) -> Result<(), Error> {
-        while !part.is_empty() {
-            let count = poll_fn(|cx| self.poll_part(cx, part)).await?;
-            part = &part[count..];
-        }
-        Ok(())
+    /// Safe: dropped while it waits, nothing was written.
+    pub async fn write(&mut self, part: &[u8]) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_queue(cx, |outgoing| outgoing.write(part))).await
     }
 
     /// Sends what was written so far as a fragment.

@@ -13,6 +13,7 @@ use super::timer::Timer;
 use crate::close::CloseFrame;
 use crate::config::{Config, Role};
 use crate::error::{Error, Timeout};
+use crate::extension::ExtensionOffer;
 use crate::handshake::Agreed;
 use crate::incoming::{Event, Incoming, Lent, Replies};
 use crate::keepalive::{Due, Keepalive};
@@ -156,6 +157,10 @@ impl ReceiveLoop {
 
     pub(super) fn subprotocol(&self) -> Option<&str> {
         self.opening.as_ref()?.agreed.subprotocol.as_deref()
+    }
+
+    pub(super) fn extensions(&self) -> &[ExtensionOffer] {
+        self.opening.as_ref().map_or(&[], |opening| &opening.agreed.extensions)
     }
 
     pub(super) fn rtt(&self) -> Option<Duration> {

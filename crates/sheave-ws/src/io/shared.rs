@@ -8,8 +8,8 @@
 
 use std::io;
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use bytes::Bytes;
 use sheave_deflate::Context as CompressorContext;
 use tokio::time::Instant;
 
+use super::resting::Resting;
+use super::sync::{AtomicBool, AtomicU64, Mutex, Tried, TriedGuard, fence};
 use super::timer::Stall;
 use super::transport::Transmit;
 use super::websocket::poll_write;
@@ -34,7 +36,7 @@ pub(super) enum Half {
 
 #[derive(Debug)]
 pub(super) struct Shared<W> {
-    direction: Mutex<Direction<W>>,
+    pub(super) direction: Tried<Direction<W>>,
     slot: Slot,
     /// What the sender's compressor remembers, between its messages.
     pub(super) resting: Resting,
@@ -72,7 +74,7 @@ impl<W: Transmit> Shared<W> {
     pub(super) fn new(io: W, outgoing: Outgoing, stall: Stall, timed: bool) -> Self {
         Self {
             closed: AtomicBool::new(outgoing.is_closed()),
-            direction: Mutex::new(Direction { io, outgoing, stall, unflushed: false, failure: None }),
+            direction: Tried::new(Direction { io, outgoing, stall, unflushed: false, failure: None }),
             slot: Slot::default(),
             resting: Resting::default(),
             turn: Wakers::default(),
@@ -173,7 +175,8 @@ impl<W: Transmit> Shared<W> {
         self.attention.wake_waiting();
     }
 
-    /// Has the receiver woken when the sender leaves it something: a rest to write, or a Close.
+    /// Has the receiver woken when the sender leaves it something: a rest to write, a Close, or a context to give
+    /// back some time.
     pub(super) fn attend(&self, cx: &Context<'_>) {
         self.attention.register(Half::Receiver, cx.waker());
         fence(Ordering::SeqCst);
@@ -205,7 +208,7 @@ impl<W: Transmit> Shared<W> {
         self.writable.wake_waiting();
     }
 
-    fn try_turn(&self) -> Option<MutexGuard<'_, Direction<W>>> {
+    fn try_turn(&self) -> Option<TriedGuard<'_, Direction<W>>> {
         let mut direction = match self.direction.try_lock() {
             Ok(direction) => direction,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -219,7 +222,7 @@ impl<W: Transmit> Shared<W> {
     }
 
     /// Ends the turn. True if a control frame was posted meanwhile, which the caller has to take up.
-    fn release(&self, mut direction: MutexGuard<'_, Direction<W>>) -> bool {
+    fn release(&self, mut direction: TriedGuard<'_, Direction<W>>) -> bool {
         self.unwritten.store(direction.is_unwritten(), Ordering::Release);
         self.progress.store(direction.stall.progress(), Ordering::Relaxed);
         let closed = direction.outgoing.is_closed();
@@ -272,71 +275,6 @@ impl<W: Transmit> Direction<W> {
             self.outgoing.transmit();
             self.outgoing.append(outgoing);
         }
-    }
-}
-
-/// Where a compressor's context rests: the sender takes it out for a message and puts it back, and the receiver,
-/// which has the timer, gives it back once it has long been unused. Both only try: who finds the other at it does
-/// without, which costs a message or two that are compressed less.
-#[derive(Debug, Default)]
-pub(super) struct Resting {
-    context: Mutex<Rested>,
-    /// The sender could not take it out: it knows nothing of what was sent since.
-    stale: AtomicBool,
-    /// The receiver has its timer set.
-    watched: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Rested {
-    context: Option<CompressorContext>,
-    /// It was put back since it last aged.
-    used: bool,
-}
-
-impl Resting {
-    pub(super) fn take(&self) -> Option<CompressorContext> {
-        let Ok(mut rested) = self.context.try_lock() else {
-            self.stale.store(true, Ordering::Relaxed);
-            return None;
-        };
-        let context = rested.context.take();
-        context.filter(|_| !self.stale.swap(false, Ordering::Relaxed))
-    }
-
-    /// Tells whether the receiver is to be woken, to set its timer.
-    #[must_use]
-    pub(super) fn put(&self, context: CompressorContext) -> bool {
-        if let Ok(mut rested) = self.context.try_lock() {
-            *rested = Rested { context: Some(context), used: true };
-            self.stale.store(false, Ordering::Relaxed);
-        }
-        !self.watched.swap(true, Ordering::SeqCst)
-    }
-
-    pub(super) fn is_holding(&self) -> bool {
-        self.watch(|| self.context.try_lock().is_ok_and(|rested| rested.context.is_some()))
-    }
-
-    /// Gives up what has not been used since the last call. Tells whether something is there still.
-    pub(super) fn age(&self) -> bool {
-        self.watch(|| {
-            // Who holds it is using it.
-            let Ok(mut rested) = self.context.try_lock() else { return true };
-            let used = mem::take(&mut rested.used);
-            rested.context.take_if(|_| !used);
-            rested.context.is_some()
-        })
-    }
-
-    /// Notes first that the timer is not set, so that what is put there meanwhile sees it set.
-    fn watch(&self, look: impl FnOnce() -> bool) -> bool {
-        self.watched.store(false, Ordering::SeqCst);
-        let holding = look();
-        if holding {
-            self.watched.store(true, Ordering::SeqCst);
-        }
-        holding
     }
 }
 
@@ -435,54 +373,5 @@ impl Wake for Wakers {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.wake_all();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::BytesMut;
-    use sheave_deflate::{Compressor, DeflateConfig, Direction};
-
-    use super::{CompressorContext, Resting};
-
-    fn context() -> CompressorContext {
-        let direction = Direction { window_bits: 15, context_takeover: true };
-        let mut compressor = Compressor::new(&DeflateConfig::default(), direction);
-        compressor.compress_message(b"message", &mut BytesMut::new());
-        compressor.take_context().unwrap()
-    }
-
-    #[test]
-    fn a_context_that_missed_a_message_is_not_gone_on_with() {
-        let resting = Resting::default();
-        let _ = resting.put(context());
-        let receiver = resting.context.lock().unwrap();
-        // The sender does without for a message, and cannot put back what it has then.
-        assert!(resting.take().is_none());
-        let _ = resting.put(context());
-        drop(receiver);
-        assert!(resting.take().is_none());
-        let _ = resting.put(context());
-        assert!(resting.take().is_some());
-        // What could be put back is good.
-        let _ = resting.put(context());
-        let receiver = resting.context.lock().unwrap();
-        assert!(resting.take().is_none());
-        drop(receiver);
-        let _ = resting.put(context());
-        assert!(resting.take().is_some());
-    }
-
-    #[test]
-    fn the_receiver_is_woken_when_it_has_no_timer() {
-        let resting = Resting::default();
-        assert!(!resting.is_holding());
-        assert!(resting.put(context()));
-        assert!(!resting.put(context()));
-        assert!(resting.is_holding());
-        assert!(!resting.put(context()));
-        assert!(resting.age());
-        assert!(!resting.age());
-        assert!(resting.put(context()));
     }
 }

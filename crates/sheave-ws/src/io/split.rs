@@ -22,6 +22,7 @@ use super::timer::Stall;
 use super::transport::{Receive, Transmit, Transport};
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::Error;
+use crate::extension::ExtensionOffer;
 use crate::incoming::Replies;
 use crate::message::{Message, MessageRef};
 use crate::outgoing::{Compress, Control, Outgoing, check_ping};
@@ -344,6 +345,11 @@ impl<S: Transport> Receiver<S> {
     /// The subprotocol that was agreed on.
     pub fn subprotocol(&self) -> Option<&str> {
         self.receiving.subprotocol()
+    }
+
+    /// The extensions that were agreed on.
+    pub fn extensions(&self) -> &[ExtensionOffer] {
+        self.receiving.extensions()
     }
 
     /// How long the peer took to answer the last keepalive Ping that it answered.

@@ -101,8 +101,8 @@ impl<S: Transport> WebSocket<S> {
     /// The next message as a reader, for one that is too large to be held; `None` once the closing handshake is
     /// done. What is left of one that was not read to its end is skipped.
     ///
-    /// Instead of [`Config::max_message_size`] and [`Config::max_frame_size`], [`Config::max_streamed_size`] is
-    /// the limit.
+    /// Instead of [`Config::max_message_size`], [`Config::max_frame_size`] and [`Config::max_fragments`],
+    /// [`Config::max_streamed_size`] is the limit.
     ///
     /// # Errors
     /// As [`recv`](Self::recv).
@@ -273,7 +273,7 @@ impl<S: Transport> WebSocket<S> {
 
     /// The extensions that were agreed on.
     pub fn extensions(&self) -> &[ExtensionOffer] {
-        self.receiving.opening().map_or(&[], |opening| &opening.agreed.extensions)
+        self.receiving.extensions()
     }
 
     /// The server's answer to the opening handshake; `None` on a server.
