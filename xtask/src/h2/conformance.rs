@@ -1,5 +1,6 @@
 //! The public conformance suite for RFC 9113, httpwg, against `h2_server`.
 
+use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
@@ -23,9 +24,11 @@ pub(super) fn run() -> Outcome {
         println!("h2: installing httpwg-cli {VERSION}, once");
         let mut install = workspace::cargo();
         install.args(["install", "--quiet", "--locked", "--version", VERSION, "--root"]).arg(&suite);
-        install.arg("--target-dir").arg(suite.join("target")).arg("httpwg-cli");
+        let target = suite.join("target");
+        install.arg("--target-dir").arg(&target).arg("httpwg-cli");
         process::run(&mut install, INSTALL_LIMIT)
-            .map_err(|why| format!("httpwg-cli could not be installed ({why})"))
+            .map_err(|why| format!("httpwg-cli could not be installed ({why})"))?;
+        fs::remove_dir_all(&target).map_err(|error| format!("{}: {error}", target.display()))
     })?;
     let [server] = workspace::build_examples(["h2_server"])?;
     let title = "httpwg";
