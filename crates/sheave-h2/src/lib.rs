@@ -1,6 +1,5 @@
-//! HTTP/2 (RFC 9113) with extended CONNECT (RFC 8441) and priorities (RFC 9218).
-//!
-//! [`Connection`] is the protocol as a value: bytes in, events out, bytes out.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 mod bucket;
 mod chunks;

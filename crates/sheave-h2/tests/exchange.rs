@@ -104,3 +104,20 @@ fn an_extended_connect_by_a_client() {
         ]
     );
 }
+
+/// RFC 9113 §8.1
+#[test]
+fn no_more_interim_responses_than_are_borne() {
+    let mut wire = Wire::client(Config::default());
+    wire.connection
+        .open(Request::get("https://example.org/").body(()).unwrap().into_parts().0, true)
+        .unwrap();
+    wire.frames();
+    for _ in 0..8 {
+        wire.headers(1, &[(":status", "103")], 0);
+    }
+    assert_eq!(wire.events(), ["informational 1 103"; 8]);
+    wire.headers(1, &[(":status", "103")], 0);
+    assert_eq!(wire.events(), ["reset 1 ENHANCE_YOUR_CALM"]);
+    assert_eq!(wire.frames(), ["RST_STREAM 1 ENHANCE_YOUR_CALM"]);
+}

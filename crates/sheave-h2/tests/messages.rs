@@ -548,20 +548,6 @@ fn nothing_but_data_on_a_tunnel() {
     }
 }
 
-/// RFC 9113 §8.1: no more of them than are borne.
-#[test]
-fn interim_responses() {
-    let mut wire = client(usize::MAX, get());
-    for _ in 0..8 {
-        wire.headers(3, &[(":status", "103")], 0);
-    }
-    assert_eq!(wire.events(), ["informational 3 103"; 8]);
-    wire.headers(3, &[(":status", "103")], 0);
-    assert_eq!(wire.events(), ["reset 3 ENHANCE_YOUR_CALM"]);
-    assert_eq!(wire.frames(), ["RST_STREAM 3 ENHANCE_YOUR_CALM"]);
-    client_goes_on(wire);
-}
-
 /// RFC 9113 §10.5.1
 #[test]
 fn more_fields_than_are_borne() {

@@ -40,7 +40,9 @@ pub(crate) fn breaches(path: &str, text: &str) -> Vec<String> {
         }
     }
     if is_protocol_module(path) {
-        for (number, line) in text.lines().enumerate() {
+        // Its tests may have a clock.
+        let protocol = text.lines().take_while(|line| *line != "#[cfg(test)]");
+        for (number, line) in protocol.enumerate() {
             if let Some(word) = OUTSIDE.iter().find(|word| without_comment(line).contains(*word)) {
                 breaches.push(format!("line {}: a protocol module names {word:?}", number + 1));
             }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use http::{HeaderMap, Request, Response};
 use sheave_h2::frame::{self, Frame, Head, Setting, flag};
-use sheave_h2::{Config, Connection, Error, ErrorCode, Event, PREFACE, Progress, Role, StreamId, StreamKey};
+use sheave_h2::{
+    Config, Connection, Error, ErrorCode, Event, PREFACE, Progress, Role, StreamId, StreamKey, Usage,
+};
 use sheave_hpack::{Decoder, Encoder, Field, FieldList};
 
 /// A connection under test, told as its peer sees it.
@@ -396,4 +398,17 @@ fn cause(error: &Error) -> String {
         Error::Unprocessed => "unprocessed".to_owned(),
         other => format!("{other:?}"),
     }
+}
+
+/// What the caller did wrong.
+pub(crate) fn usage<T: std::fmt::Debug>(result: Result<T, Error>) -> Usage {
+    match result {
+        Err(Error::Usage(usage)) => usage,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A response without anything.
+pub(crate) fn ok() -> http::response::Parts {
+    Response::new(()).into_parts().0
 }
