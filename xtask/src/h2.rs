@@ -4,6 +4,7 @@
 mod conformance;
 mod hpack;
 mod interop;
+mod load;
 mod peers;
 mod programs;
 
@@ -38,7 +39,8 @@ fn run(parts: &[&str]) -> Outcome {
         match *part {
             "conformance" => table.add("httpwg", conformance::run()?),
             "interop" => interop::run(&mut table)?,
-            other => return Err(format!("no part is called {other:?}: conformance, interop")),
+            "load" => load::run()?,
+            other => return Err(format!("no part is called {other:?}: conformance, interop, load")),
         }
     }
     Ok(table.conclude())

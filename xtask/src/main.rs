@@ -36,6 +36,7 @@ usage: cargo xtask <task>
   interop                   other implementations against sheave, both ways, plain and over TLS
   h2 [conformance|interop]  a conformance suite against sheave's HTTP/2 server; other implementations of HTTP/2 and HPACK
                             against sheave, both ways, plain and over TLS
+  h2 load                   sheave beside hyper: processor time per GET
   bench deflate [--rounds N]
                             sheave beside wtx, which is built from the registry: processor time and bytes per message
   tidy                      the rules of the repository: dependencies, module boundaries, file sizes

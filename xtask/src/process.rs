@@ -81,6 +81,11 @@ impl Helper {
         Ok(Self { child, lines, log: log.to_owned() })
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.child.id()
+    }
+
     /// The rest of the first line that starts with `prefix`.
     pub(crate) fn wait_for(&mut self, prefix: &str, limit: Duration) -> Result<String, String> {
         let deadline = Instant::now() + limit;

@@ -25,6 +25,8 @@ async fn main() -> Result<(), Error> {
 async fn connection(io: Box<dyn Io>, mut stopped: watch::Receiver<()>) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.max_concurrent_streams(1000).max_header_list_size(1 << 16).enable_connect_protocol();
+    // The others send none either.
+    builder.auto_date_header(false);
     let connection = builder.serve_connection(TokioIo::new(io), service_fn(answer));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
