@@ -201,8 +201,9 @@ async fn a_peer_that_takes_nothing_is_given_up() {
     let (near, _far) = duplex(100);
     let config = Config::default().handshake_timeout(None).settings_timeout(None);
     let (mut requests, connection) = client::handshake_with(near, config);
+    let mut asked = Vec::new();
     for _ in 0..10 {
-        requests.send_request(get(), true).map(drop).unwrap();
+        asked.push(requests.send_request(get(), true).unwrap());
     }
     let error = bounded(connection).await.unwrap_err();
     assert!(matches!(error, Error::Timeout(Timeout::Write)), "{error:?}");

@@ -142,3 +142,18 @@ async fn released_by_hand() {
     drop(receive);
     echo.end().await;
 }
+
+#[tokio::test]
+async fn trailers_behind_what_is_released_by_hand() {
+    let mut echo = Echo::start(Config::default().initial_window_size(1000));
+    let (mut send, mut receive) = echo.tunnel().await;
+    receive.manual_release(true);
+    let sending = tokio::spawn(async move {
+        send.send_data(Bytes::from(bytes(5000))).await.unwrap();
+        send.finish().unwrap();
+    });
+    assert!(bounded(receive.trailers()).await.unwrap().is_none());
+    bounded(sending).await.unwrap();
+    drop(receive);
+    echo.end().await;
+}

@@ -245,7 +245,7 @@ impl Connection {
     pub fn stop(&mut self, key: StreamKey, code: ErrorCode) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         stream.sending.then_reset = Some(code);
-        if stream.state == State::HalfClosedLocal {
+        if matches!(stream.state, State::HalfClosedLocal | State::ReservedRemote) {
             self.reset(key, code);
         }
     }

@@ -2,13 +2,17 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, BytesMut};
 use http::{HeaderMap, Request, Response, request, response};
 
+use super::client::ResponseFuture;
+use super::receiving::{Receiving, SMALL};
 use super::shared::{Notice, Shared};
+use super::woken::Woken;
 use crate::chunks::Chunks;
 use crate::error::{Error, Usage};
 use crate::error_code::ErrorCode;
@@ -51,30 +55,35 @@ struct Sending {
 }
 
 #[derive(Debug, Default)]
-struct Receiving {
-    /// What was not read yet; empty if there is nothing.
-    content: BytesMut,
-    /// What comes behind it.
-    more: VecDeque<BytesMut>,
-    /// Whether the last of them was made here, so that more can be added.
-    is_gathered: bool,
-    /// Whether nothing more comes.
-    complete: bool,
-    /// Whether nobody reads any more.
-    unwanted: bool,
-    waker: Option<Waker>,
-}
-
-#[derive(Debug, Default)]
 struct Rest {
     informational: VecDeque<Response<()>>,
     response: Option<Response<()>>,
     trailers: Option<HeaderMap>,
-    promises: VecDeque<(Request<()>, Arc<Cell>)>,
+    promises: VecDeque<(Request<()>, ResponseFuture)>,
     /// Who waits for promises.
     promised: Option<Waker>,
     /// Who waits for it to be opened.
     opened: Option<Waker>,
+}
+
+/// A state to look at and to change. Whoever is to be woken is, once it is let go of: wakers may do anything.
+struct Locked<'a> {
+    state: MutexGuard<'a, State>,
+    woken: Woken,
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
 }
 
 impl Rest {
@@ -100,6 +109,14 @@ pub(super) struct Wants {
     pub(super) reset: Option<ErrorCode>,
 }
 
+impl Wants {
+    /// Whether it is a request that nobody waits for any more, and that nothing is sent with.
+    pub(super) fn is_taken_back(&self) -> bool {
+        let ended = matches!(self.sections.front(), Some(Section::Request(_, true)));
+        self.reset.is_some() || ended && self.stop.is_some()
+    }
+}
+
 /// Fields to send; with `true`, nothing follows.
 #[derive(Debug)]
 pub(super) enum Section {
@@ -114,31 +131,41 @@ pub(super) enum End {
     Trailers(Box<HeaderMap>),
 }
 
-/// Up to this length, in bytes, content is copied together, so that a little of it does not hold a large read buffer.
-const SMALL: usize = 2048;
-/// How much is copied together, in bytes.
-const GATHERED: usize = 16 << 10;
-
 impl Cell {
     pub(super) fn new(shared: Shared, key: Option<StreamKey>) -> Arc<Self> {
         let state = Mutex::new(State { key, ..State::default() });
         Arc::new(Self { state, shared })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Locked<'_> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { state, woken: Woken::default() }
     }
 
     /// Asks the connection for something.
-    fn want<R>(self: &Arc<Self>, want: impl FnOnce(&mut State) -> R) -> R {
-        let (wanted, first) = {
+    fn want(self: &Arc<Self>, want: impl FnOnce(&mut Locked<'_>)) {
+        let asked = self.try_want(|state| {
+            want(state);
+            Ok(())
+        });
+        debug_assert!(asked.is_ok());
+    }
+
+    /// Asks the connection for something, if that can be done.
+    fn try_want(
+        self: &Arc<Self>,
+        want: impl FnOnce(&mut Locked<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let first = {
             let mut state = self.lock();
-            (want(&mut state), !mem::replace(&mut state.noticed, true))
+            want(&mut state)?;
+            !mem::replace(&mut state.noticed, true)
         };
-        if first {
-            self.shared.notice(Notice::Stream(Arc::clone(self)));
+        if first && !self.shared.notice(Notice::Stream(Arc::clone(self))) {
+            // It may have ended without having known of this one.
+            self.cut(&self.shared.error());
         }
-        wanted
+        Ok(())
     }
 }
 
@@ -189,24 +216,24 @@ impl Cell {
 
     /// Ends what is sent.
     pub(super) fn finish(self: &Arc<Self>, end: End) -> Result<(), Error> {
-        self.lock().check_sending()?;
-        self.want(|state| {
+        self.try_want(|state| {
+            state.check_sending()?;
             state.sending.finished = true;
             state.wants.end = Some(end);
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
     pub(super) fn send_section(self: &Arc<Self>, section: Section) -> Result<(), Error> {
-        if let Some(error) = &self.lock().error {
-            return Err(error.clone());
-        }
-        self.want(|state| {
+        self.try_want(|state| {
+            if let Some(error) = &state.error {
+                return Err(error.clone());
+            }
             state.sending.finished |=
                 matches!(section, Section::Request(_, true) | Section::Response(_, true));
             state.wants.sections.push_back(section);
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Nobody sends any more.
@@ -267,24 +294,21 @@ impl Cell {
 
     /// Puts the rest of what was taken back.
     pub(super) fn unread(&self, rest: BytesMut) {
-        if rest.is_empty() {
-            return;
-        }
-        let receiving = &mut self.lock().receiving;
-        let next = mem::replace(&mut receiving.content, rest);
-        if !next.is_empty() {
-            receiving.more.push_front(next);
+        if !rest.is_empty() {
+            self.lock().receiving.put_back(rest);
         }
     }
 
     /// So much was read: the peer may send more.
     pub(super) fn release(self: &Arc<Self>, length: usize) {
-        let released = {
+        let is_due = {
             let mut state = self.lock();
             state.wants.released += length;
-            state.wants.released
+            // Once the stream is closed, the connection does not look at it by itself.
+            let is_last = state.error.is_some() && state.receiving.content.is_empty();
+            is_last || state.wants.released >= self.shared.release_at
         };
-        if released >= self.shared.release_at || self.shared.is_congested() {
+        if is_due || self.shared.is_congested() {
             self.want(|_| ());
         }
     }
@@ -330,9 +354,9 @@ impl Cell {
     }
 
     /// The next promise; `None` when no more come.
-    pub(super) fn poll_promise(&self, cx: &Context<'_>) -> Poll<Option<(Request<()>, Arc<Self>)>> {
+    pub(super) fn poll_promise(&self, cx: &Context<'_>) -> Poll<Option<(Request<()>, ResponseFuture)>> {
         let mut state = self.lock();
-        let ended = state.error.is_some() || state.receiving.complete;
+        let ended = state.error.is_some() || state.receiving.complete || state.receiving.unwanted;
         let rest = state.rest.get_or_insert_default();
         match rest.promises.pop_front() {
             Some(promise) => Poll::Ready(Some(promise)),
@@ -344,10 +368,10 @@ impl Cell {
         }
     }
 
-    /// Nobody receives any more.
-    pub(super) fn drop_receiver(self: &Arc<Self>, code: ErrorCode) {
+    /// Nobody receives any more. So much was read and not released.
+    pub(super) fn drop_receiver(self: &Arc<Self>, code: ErrorCode, held: usize) {
         let mut state = self.lock();
-        let mut unread = 0;
+        let mut unread = held;
         while let Some(content) = state.receiving.pop() {
             unread += content.len();
         }
@@ -358,6 +382,7 @@ impl Cell {
             state.wants.stop = Some(code);
         }
         let wants = state.wants.stop.is_some() || state.wants.released > 0;
+        state.no_more_promises();
         drop(state);
         if wants {
             self.want(|_| ());
@@ -384,8 +409,8 @@ impl Cell {
         (state.key, mem::take(&mut state.wants))
     }
 
-    /// Puts a request back that has to wait. True if it waits already.
-    pub(super) fn put_back(&self, wants: Wants) -> bool {
+    /// Puts back what has to wait until the stream is opened.
+    pub(super) fn put_back(&self, wants: Wants) {
         let mut state = self.lock();
         let later = mem::replace(&mut state.wants, wants);
         let now = &mut state.wants;
@@ -395,7 +420,15 @@ impl Cell {
         now.end = later.end.or(now.end.take());
         now.stop = later.stop.or(now.stop);
         now.reset = later.reset.or(now.reset);
-        mem::replace(&mut state.is_waiting, true)
+    }
+
+    /// Has it wait to be opened, or not. Whether it did before.
+    pub(super) fn set_waiting(&self, is_waiting: bool) -> bool {
+        mem::replace(&mut self.lock().is_waiting, is_waiting)
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.lock().is_waiting
     }
 
     /// Whether it is a request that only some servers take (RFC 8441 §3).
@@ -409,8 +442,9 @@ impl Cell {
     pub(super) fn opened(&self, key: StreamKey) {
         let mut state = self.lock();
         state.key = Some(key);
-        if let Some(waker) = state.rest.as_mut().and_then(|rest| rest.opened.take()) {
-            waker.wake();
+        let Locked { state, woken } = &mut state;
+        if let Some(rest) = &mut state.rest {
+            woken.add(&mut rest.opened);
         }
     }
 
@@ -419,7 +453,8 @@ impl Cell {
         let mut state = self.lock();
         state.sending.unsent = state.sending.unsent.saturating_sub(length);
         if state.sending.unsent < self.shared.max_send_queue {
-            wake(&mut state.sending.waker);
+            let Locked { state, woken } = &mut state;
+            woken.add(&mut state.sending.waker);
         }
     }
 
@@ -432,10 +467,7 @@ impl Cell {
         if wanted && !content.is_empty() {
             receiving.push(content);
         }
-        wake(&mut receiving.waker);
-        if complete {
-            state.no_more_promises();
-        }
+        state.wake_receiver();
         wanted
     }
 
@@ -443,8 +475,7 @@ impl Cell {
         let mut state = self.lock();
         state.receiving.complete = true;
         state.rest.get_or_insert_default().trailers = Some(trailers);
-        wake(&mut state.receiving.waker);
-        state.no_more_promises();
+        state.wake_receiver();
     }
 
     pub(super) fn received_response(&self, response: Response<()>, complete: bool) {
@@ -456,19 +487,20 @@ impl Cell {
         } else {
             rest.response = Some(response);
         }
-        wake(&mut state.receiving.waker);
+        state.wake_receiver();
     }
 
-    /// A response is promised. False if nobody wants it.
-    pub(super) fn received_promise(&self, request: Request<()>, cell: Arc<Self>) -> bool {
+    /// A response is promised. If nobody wants it, it is dropped.
+    pub(super) fn received_promise(&self, request: Request<()>, response: ResponseFuture) {
         let mut state = self.lock();
         if state.receiving.unwanted {
-            return false;
+            drop(state);
+            return;
         }
+        let Locked { state, woken } = &mut state;
         let rest = state.rest.get_or_insert_default();
-        rest.promises.push_back((request, cell));
-        wake(&mut rest.promised);
-        true
+        rest.promises.push_back((request, response));
+        woken.add(&mut rest.promised);
     }
 
     /// It has ended before its time. What was received stays.
@@ -478,10 +510,25 @@ impl Cell {
 
     /// The connection has ended.
     pub(super) fn cut(&self, error: &Error) {
+        let wants = {
+            let mut state = self.lock();
+            // What was not opened the peer has never heard of.
+            let error = state.key.map_or(Error::Unprocessed, |_| error.clone());
+            state.fail(error);
+            mem::take(&mut state.wants)
+        };
+        for section in wants.sections {
+            if let Section::Promise(_, promised) = section {
+                promised.cut(error);
+            }
+        }
+    }
+
+    /// The stream is closed, in both directions. Returns how much was read since the connection was told.
+    pub(super) fn closed(&self) -> usize {
         let mut state = self.lock();
-        // What was not opened the peer has never heard of.
-        let error = state.key.map_or(Error::Unprocessed, |_| error.clone());
-        state.fail(error);
+        state.fail(Error::Closed);
+        mem::take(&mut state.wants.released)
     }
 }
 
@@ -493,57 +540,32 @@ impl State {
             None => Ok(()),
         }
     }
+}
 
+impl Locked<'_> {
     fn fail(&mut self, error: Error) {
         self.error.get_or_insert(error);
-        wake(&mut self.sending.waker);
-        wake(&mut self.receiving.waker);
-        if let Some(rest) = &mut self.rest {
-            wake(&mut rest.opened);
-            wake(&mut rest.promised);
+        let Locked { state, woken } = self;
+        let State { sending, receiving, rest, .. } = &mut **state;
+        woken.add(&mut sending.waker);
+        woken.add(&mut receiving.waker);
+        if let Some(rest) = rest {
+            woken.add(&mut rest.opened);
+            woken.add(&mut rest.promised);
+        }
+    }
+
+    fn wake_receiver(&mut self) {
+        self.woken.add(&mut self.state.receiving.waker);
+        if self.receiving.complete {
+            self.no_more_promises();
         }
     }
 
     fn no_more_promises(&mut self) {
-        if let Some(rest) = &mut self.rest {
-            wake(&mut rest.promised);
+        let Locked { state, woken } = self;
+        if let Some(rest) = &mut state.rest {
+            woken.add(&mut rest.promised);
         }
-    }
-}
-
-impl Receiving {
-    fn push(&mut self, mut content: BytesMut) {
-        let is_small = content.len() <= SMALL;
-        let last = self.more.back_mut().unwrap_or(&mut self.content);
-        if is_small && self.is_gathered && !last.is_empty() && last.len() < GATHERED {
-            last.extend_from_slice(&content);
-            return;
-        }
-        if is_small {
-            content = BytesMut::from(&content[..]);
-        }
-        self.is_gathered = is_small;
-        if self.content.is_empty() {
-            self.content = content;
-        } else {
-            self.more.push_back(content);
-        }
-    }
-
-    fn pop(&mut self) -> Option<BytesMut> {
-        if self.content.is_empty() {
-            return None;
-        }
-        let next = self.more.pop_front().unwrap_or_default();
-        if self.more.is_empty() {
-            self.more = VecDeque::new();
-        }
-        Some(mem::replace(&mut self.content, next))
-    }
-}
-
-fn wake(waker: &mut Option<Waker>) {
-    if let Some(waker) = waker.take() {
-        waker.wake();
     }
 }

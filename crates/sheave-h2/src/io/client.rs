@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
@@ -33,7 +33,7 @@ pub fn handshake_with<T: AsyncRead + AsyncWrite + Unpin>(
 ) -> (SendRequest, Connection<T>) {
     let (driver, shared) = Driver::new(Role::Client, io, config);
     let needed = Arc::new(Needed(shared.clone()));
-    (SendRequest { shared, pending: None, needed }, Connection { driver })
+    (SendRequest { shared, pending: Weak::new(), needed }, Connection { driver })
 }
 
 /// A client's connection: a future that has to be driven, mostly by a task of its own. It ends once every
@@ -58,7 +58,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
 pub struct SendRequest {
     shared: Shared,
     /// The last request, if it may not have been let open its stream yet.
-    pending: Option<Arc<Cell>>,
+    pending: Weak<Cell>,
     needed: Arc<Needed>,
 }
 
@@ -74,7 +74,7 @@ impl Drop for Needed {
 
 impl Clone for SendRequest {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), pending: None, needed: Arc::clone(&self.needed) }
+        Self { shared: self.shared.clone(), pending: Weak::new(), needed: Arc::clone(&self.needed) }
     }
 }
 
@@ -95,9 +95,9 @@ impl SendRequest {
     /// [`ready`](Self::ready) as a poll function.
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.check()?;
-        if let Some(pending) = &self.pending {
+        if let Some(pending) = self.pending.upgrade() {
             ready!(pending.poll_opened(cx));
-            self.pending = None;
+            self.pending = Weak::new();
             self.check()?;
         }
         Poll::Ready(Ok(()))
@@ -129,7 +129,7 @@ impl SendRequest {
         message::check_request(&mut parts)?;
         let cell = Cell::new(self.shared.clone(), None);
         cell.send_section(Section::Request(Box::new(parts), end_stream))?;
-        self.pending = Some(Arc::clone(&cell));
+        self.pending = Arc::downgrade(&cell);
         Ok((ResponseFuture::new(Arc::clone(&cell)), SendStream::new(cell)))
     }
 
@@ -167,7 +167,7 @@ pub struct ResponseFuture {
 }
 
 impl ResponseFuture {
-    fn new(cell: Arc<Cell>) -> Self {
+    pub(super) fn new(cell: Arc<Cell>) -> Self {
         Self { receive: Some(RecvStream::new(Arc::clone(&cell), ErrorCode::CANCEL)), cell }
     }
 
@@ -181,6 +181,9 @@ impl ResponseFuture {
     ///
     /// Safe.
     pub async fn informational(&mut self) -> Result<Option<Response<()>>, Error> {
+        if self.receive.is_none() {
+            return Ok(None);
+        }
         poll_fn(|cx| self.cell.poll_informational(cx)).await
     }
 
@@ -192,12 +195,15 @@ impl ResponseFuture {
 
 /// # Cancel safety
 ///
-/// Safe: it can be polled again. It must not be after it was ready.
+/// Safe: it can be polled again. After it has given the response it fails with [`Error::Closed`].
 impl Future for ResponseFuture {
     type Output = Result<Response<RecvStream>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if this.receive.is_none() {
+            return Poll::Ready(Err(Error::Closed));
+        }
         let response = ready!(this.cell.poll_response(cx))?;
         match this.receive.take() {
             Some(receive) => Poll::Ready(Ok(response.map(|()| receive))),
@@ -219,8 +225,6 @@ impl Promises {
     ///
     /// Safe.
     pub async fn next(&mut self) -> Option<(Request<()>, ResponseFuture)> {
-        let (request, cell) = poll_fn(|cx| self.cell.poll_promise(cx)).await?;
-        cell.finish_unasked();
-        Some((request, ResponseFuture::new(cell)))
+        poll_fn(|cx| self.cell.poll_promise(cx)).await
     }
 }

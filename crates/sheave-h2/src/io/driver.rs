@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::cell::Cell;
+use super::recv_stream::RecvStream;
+use super::server::SendResponse;
 use super::shared::{Known, Notice, Shared};
 use super::timer::Timer;
 use super::transport::{self, Input};
@@ -39,8 +42,10 @@ pub(super) struct Driver<T> {
     pub(super) known: watch::Sender<Known>,
     /// Requests that wait to be let open a stream.
     pub(super) waiting: VecDeque<Arc<Cell>>,
+    /// How many of them were taken back.
+    pub(super) not_waiting: usize,
     /// Requests that were received and not accepted.
-    pub(super) incoming: VecDeque<(Request<()>, Arc<Cell>)>,
+    pub(super) incoming: VecDeque<(Request<RecvStream>, SendResponse)>,
     pub(super) pings: VecDeque<oneshot::Sender<Duration>>,
     /// Whether nobody makes requests any more.
     pub(super) is_unneeded: bool,
@@ -91,6 +96,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             shared: shared.clone(),
             known,
             waiting: VecDeque::new(),
+            not_waiting: 0,
             incoming: VecDeque::new(),
             pings: VecDeque::new(),
             is_unneeded: false,
@@ -135,8 +141,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 if self.is_unneeded && self.core.open_streams() == 0 && self.waiting.is_empty() {
                     self.core.shutdown(Instant::now().into_std());
                 }
-                if self.core.is_finished() && self.waiting.is_empty() {
+                if self.stage == Stage::Open && self.core.is_finished() && self.waiting.is_empty() {
                     self.stage = Stage::Last;
+                    self.closed(&Error::Closed);
                 }
                 if self.stage != Stage::Open {
                     return Poll::Ready(Ok(()));
@@ -147,16 +154,33 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                if self.poll_transmit(cx)?.is_ready() {
-                    self.has_yielded = false;
-                    self.rest();
+                let before = self.core.open_streams();
+                match self.poll_transmit(cx) {
+                    Poll::Ready(Ok(())) => {
+                        self.has_yielded = false;
+                        self.rest();
+                        // Streams have ended by what was written: others may be opened, or nothing is left to do.
+                        let open = self.core.open_streams();
+                        let is_over = open == 0 && (self.is_unneeded || self.core.is_finished());
+                        if open < before && (is_over || !self.waiting.is_empty()) {
+                            return Poll::Ready(Ok(()));
+                        }
+                    }
+                    Poll::Ready(Err(error)) => {
+                        // What had come by then is not lost, and may say why.
+                        self.poll_receive(cx)?;
+                        return Poll::Ready(Err(error));
+                    }
+                    Poll::Pending => {}
                 }
             }
             Stage::Last => {
-                if self.poll_transmit(cx)?.is_ready() && Pin::new(&mut self.io).poll_shutdown(cx)?.is_ready()
-                {
-                    self.stage = Stage::Linger(Instant::now() + LINGER);
-                    return Poll::Ready(Ok(()));
+                if self.poll_transmit(cx)?.is_ready() {
+                    if Pin::new(&mut self.io).poll_shutdown(cx)?.is_ready() {
+                        self.stage = Stage::Linger(Instant::now() + LINGER);
+                        return Poll::Ready(Ok(()));
+                    }
+                    self.stall();
                 }
             }
             Stage::Linger(deadline) => {
@@ -237,10 +261,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                     }
                     Poll::Pending => {
                         self.tell_progress();
-                        let timeout = self.write_timeout;
-                        if self.stalled.is_none() {
-                            self.stalled = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-                        }
+                        self.stall();
                         return Poll::Pending;
                     }
                 }
@@ -251,10 +272,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             }
         }
         if self.needs_flush {
-            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            let Poll::Ready(flushed) = Pin::new(&mut self.io).poll_flush(cx) else {
+                self.stall();
+                return Poll::Pending;
+            };
+            flushed?;
             self.needs_flush = false;
+            self.stalled = None;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// The transport takes nothing for now.
+    fn stall(&mut self) {
+        if self.stalled.is_none() {
+            self.stalled = self.write_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        }
     }
 
     fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -284,8 +317,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             self.stage = Stage::Done;
             return;
         }
-        self.closed(&error);
         let is_over = matches!(error, Error::Io(_) | Error::Timeout(Timeout::Write));
+        // What the peer gave for a reason says more than that the transport has failed then.
+        let error = match is_over.then(|| self.core.recv_end()) {
+            Some(Err(reason @ Error::GoAway(_))) => reason,
+            _ => error,
+        };
+        self.closed(&error);
         self.core.fail_silently(error.clone());
         self.error = Some(error);
         self.stage = if is_over { Stage::Done } else { Stage::Last };
@@ -300,6 +338,8 @@ impl<T> Driver<T> {
             known.error.get_or_insert_with(|| error.clone());
         });
         self.notices.close();
+        // See `Shared::notice`.
+        fence(Ordering::SeqCst);
         while let Ok(notice) = self.notices.try_recv() {
             if let Notice::Stream(cell) = notice {
                 cell.cut(error);
@@ -309,6 +349,7 @@ impl<T> Driver<T> {
         for cell in open.chain(self.waiting.drain(..)) {
             cell.cut(error);
         }
+        self.not_waiting = 0;
         self.incoming.clear();
         self.pings.clear();
     }

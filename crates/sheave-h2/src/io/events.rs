@@ -5,7 +5,10 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::cell::{Cell, End, Section, Wants};
+use super::client::ResponseFuture;
 use super::driver::Driver;
+use super::recv_stream::RecvStream;
+use super::server::SendResponse;
 use super::shared::Notice;
 use crate::error::Error;
 use crate::error_code::ErrorCode;
@@ -23,19 +26,39 @@ impl<T> Driver<T> {
                 }
             }
             Notice::Unneeded => self.is_unneeded = true,
-            Notice::Shutdown => self.core.shutdown(Instant::now().into_std()),
+            Notice::Shutdown => {
+                // What was asked for before is not left out.
+                self.open_waiting();
+                self.core.shutdown(Instant::now().into_std());
+                self.known.send_modify(|known| known.is_ending = true);
+            }
         }
     }
 
     fn attend(&mut self, cell: &Arc<Cell>) {
         let (key, wants) = cell.take_wants();
-        if let Some(key) = key {
-            self.fulfil(key, cell, wants);
-        } else if matches!(wants.sections.front(), Some(Section::Request(..)))
-            && wants.reset.is_none()
-            && !cell.put_back(wants)
-        {
-            self.waiting.push_back(Arc::clone(cell));
+        match key {
+            Some(key) => self.fulfil(key, cell, wants),
+            None if !matches!(wants.sections.front(), Some(Section::Request(..))) => {
+                // It is opened with the promise of it; or never, if it has failed.
+                cell.put_back(wants);
+            }
+            None if wants.is_taken_back() => {
+                cell.fail(Error::Closed);
+                if cell.set_waiting(false) {
+                    self.not_waiting += 1;
+                    if self.not_waiting * 2 >= self.waiting.len() {
+                        self.waiting.retain(|cell| cell.is_waiting());
+                        self.not_waiting = 0;
+                    }
+                }
+            }
+            None => {
+                cell.put_back(wants);
+                if !cell.set_waiting(true) {
+                    self.waiting.push_back(Arc::clone(cell));
+                }
+            }
         }
     }
 
@@ -55,8 +78,16 @@ impl<T> Driver<T> {
     }
 
     fn open(&mut self, cell: &Arc<Cell>) {
+        let was_waiting = cell.set_waiting(false);
+        if !was_waiting {
+            // It was taken back.
+            self.not_waiting -= 1;
+            return;
+        }
         let (_, mut wants) = cell.take_wants();
-        // It may have been taken back.
+        if wants.is_taken_back() {
+            return cell.fail(Error::Closed);
+        }
         let Some(Section::Request(request, end_stream)) = wants.sections.pop_front() else { return };
         match self.core.open(*request, end_stream) {
             Ok(key) => {
@@ -76,20 +107,21 @@ impl<T> Driver<T> {
         }
         let mut result = Ok(());
         for section in sections {
-            result = result.and_then(|()| match section {
-                Section::Response(response, end_stream) => self.core.respond(key, *response, end_stream),
-                Section::Promise(request, promised) => {
-                    match self.core.promise(key, *request) {
-                        Ok(key) => {
-                            self.register(key, &promised);
-                            promised.opened(key);
-                        }
-                        Err(error) => promised.fail(error),
-                    }
-                    Ok(())
+            match section {
+                Section::Response(response, end_stream) => {
+                    result = result.and_then(|()| self.core.respond(key, *response, end_stream));
                 }
-                Section::Request(..) => Ok(()),
-            });
+                Section::Promise(request, promised) => match self.core.promise(key, *request) {
+                    Ok(key) => {
+                        self.register(key, &promised);
+                        promised.opened(key);
+                        // It may have been answered before.
+                        self.attend(&promised);
+                    }
+                    Err(error) => promised.fail(error),
+                },
+                Section::Request(..) => {}
+            }
         }
         if result.is_ok() && !content.is_empty() {
             result = self.core.send_chunks(key, &mut content);
@@ -127,13 +159,16 @@ impl<T> Driver<T> {
                 let cell = Cell::new(self.shared.clone(), Some(stream));
                 cell.received(Default::default(), end_stream);
                 self.register(stream, &cell);
-                self.incoming.push_back((request, cell));
+                let receive = RecvStream::new(Arc::clone(&cell), ErrorCode::NO_ERROR);
+                self.incoming.push_back((request.map(|()| receive), SendResponse::new(cell)));
             }
             Event::Data { stream, data, end_stream } => {
                 let length = data.len();
                 let wanted = self.cell(stream).is_some_and(|cell| cell.received(data, end_stream));
                 if !wanted {
-                    self.core.discard(length);
+                    // What nobody reads is passed over. If it stopped the peer, two that do not read would wait for each
+                    // other for ever.
+                    self.core.release(stream, length, Instant::now().into_std());
                 }
             }
             Event::Informational { stream, response } => {
@@ -153,16 +188,18 @@ impl<T> Driver<T> {
             }
             Event::Promise { stream, promised, request } => {
                 let cell = Cell::new(self.shared.clone(), Some(promised));
+                cell.finish_unasked();
                 self.register(promised, &cell);
-                if !self.cell(stream).is_some_and(|parent| parent.received_promise(request, cell)) {
-                    self.core.reset(promised, ErrorCode::CANCEL);
+                let response = ResponseFuture::new(cell);
+                if let Some(parent) = self.cell(stream) {
+                    parent.received_promise(request, response);
                 }
             }
             Event::Reset { stream, error } => {
                 if let Some(cell) = self.cell(stream).cloned() {
                     cell.fail(error);
                     // Nobody has begun with it.
-                    self.incoming.retain(|(_, incoming)| !Arc::ptr_eq(incoming, &cell));
+                    self.incoming.retain(|(_, respond)| !respond.is_on(&cell));
                 }
             }
             Event::Pong { round_trip } => {
@@ -189,8 +226,13 @@ impl<T> Driver<T> {
                 }
                 Progress::Closed(key) => {
                     // It may be another's place by now.
-                    if self.cell(key).is_some() {
+                    if let Some(cell) = self.cell(key) {
+                        let released = cell.closed();
                         self.cells[key.index()] = None;
+                        if released > 0 {
+                            self.core.discard(released);
+                            self.look_at_budget();
+                        }
                     }
                 }
             }

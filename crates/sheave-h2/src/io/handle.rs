@@ -26,7 +26,7 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] if the connection ends before, or 16 others wait for an answer.
+    /// Why the connection has failed, if it has; [`Error::Closed`] if it ends before, or 16 others wait for an answer.
     ///
     /// # Cancel safety
     ///
@@ -34,6 +34,6 @@ impl Handle {
     pub async fn ping(&self) -> Result<Duration, Error> {
         let (answer, answered) = oneshot::channel();
         self.shared.notice(Notice::Ping(answer));
-        answered.await.map_err(|_| Error::Closed)
+        answered.await.map_err(|_| self.shared.error())
     }
 }

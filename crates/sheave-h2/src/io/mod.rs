@@ -9,12 +9,14 @@ pub mod client;
 mod driver;
 mod events;
 mod handle;
+mod receiving;
 mod recv_stream;
 mod send_stream;
 pub mod server;
 mod shared;
 mod timer;
 mod transport;
+mod woken;
 
 pub use self::handle::Handle;
 pub use self::recv_stream::RecvStream;

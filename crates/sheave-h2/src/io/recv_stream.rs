@@ -19,18 +19,20 @@ use crate::stream_id::StreamId;
 /// before the stream failed can still be read.
 ///
 /// Dropped before the end, it has a client reset the stream with CANCEL, and a server with NO_ERROR (RFC 9113 §8.1), as
-/// soon as nothing is sent on it any more.
+/// soon as nothing is sent on it any more. Until then what comes is passed over, so that the peer is not held up.
 #[derive(Debug)]
 pub struct RecvStream {
     cell: Arc<Cell>,
     code: ErrorCode,
     releases: bool,
+    /// How much was read and is to be released by hand, in bytes.
+    held: usize,
 }
 
 impl RecvStream {
     /// `code` is what the peer is told if it is dropped before the end.
     pub(super) fn new(cell: Arc<Cell>, code: ErrorCode) -> Self {
-        Self { cell, code, releases: true }
+        Self { cell, code, releases: true, held: 0 }
     }
 
     /// The next content, as it came; `None` when all of it has been read.
@@ -49,15 +51,21 @@ impl RecvStream {
     /// [`data`](Self::data) as a poll function.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BytesMut, Error>>> {
         let data = ready!(self.cell.poll_content(cx));
-        if let Some(Ok(data)) = &data
-            && self.releases
-        {
-            self.cell.release(data.len());
+        if let Some(Ok(data)) = &data {
+            self.was_read(data.len());
         }
         Poll::Ready(data)
     }
 
-    /// The trailers, if there are any, once all content has come. What of it was not read is passed over.
+    fn was_read(&mut self, length: usize) {
+        match self.releases {
+            true => self.cell.release(length),
+            false => self.held += length,
+        }
+    }
+
+    /// The trailers, if there are any, once all content has come. What of it was not read is passed over
+    /// and released.
     ///
     /// # Errors
     ///
@@ -68,7 +76,10 @@ impl RecvStream {
     /// Safe, but for content that it passed over.
     pub async fn trailers(&mut self) -> Result<Option<HeaderMap>, Error> {
         while let Some(data) = self.data().await {
-            data?;
+            let length = data?.len();
+            if !self.releases {
+                self.release(length);
+            }
         }
         Ok(self.cell.take_trailers())
     }
@@ -83,8 +94,10 @@ impl RecvStream {
         self.releases = !manual;
     }
 
-    /// Lets the peer send so many bytes more: as many as were read and not released.
+    /// Lets the peer send so many bytes more: as many as were read and not released. When the stream is dropped, the rest
+    /// is released by itself.
     pub fn release(&mut self, length: usize) {
+        self.held = self.held.saturating_sub(length);
         self.cell.release(length);
     }
 
@@ -110,15 +123,13 @@ impl AsyncRead for RecvStream {
         buffer.put_slice(&data[..length]);
         data.advance(length);
         this.cell.unread(data);
-        if this.releases {
-            this.cell.release(length);
-        }
+        this.was_read(length);
         Poll::Ready(Ok(()))
     }
 }
 
 impl Drop for RecvStream {
     fn drop(&mut self) {
-        self.cell.drop_receiver(self.code);
+        self.cell.drop_receiver(self.code, self.held);
     }
 }

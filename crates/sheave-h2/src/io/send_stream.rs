@@ -86,6 +86,7 @@ impl SendStream {
     }
 
     /// Waits until the stream has failed, or was reset by the peer: for who has nothing to send meanwhile.
+    /// [`Error::Closed`] if it has ended in both directions without that.
     ///
     /// # Cancel safety
     ///

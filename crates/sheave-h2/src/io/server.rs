@@ -59,9 +59,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<(Request<RecvStream>, SendResponse), Error>>> {
         loop {
-            if let Some((request, cell)) = self.driver.incoming.pop_front() {
-                let receive = RecvStream::new(Arc::clone(&cell), ErrorCode::NO_ERROR);
-                return Poll::Ready(Some(Ok((request.map(|()| receive), SendResponse::new(cell)))));
+            if let Some(accepted) = self.driver.incoming.pop_front() {
+                return Poll::Ready(Some(Ok(accepted)));
             }
             if let Err(error) = ready!(self.driver.poll(cx)) {
                 return Poll::Ready(self.driver.tell_error_once().then_some(Err(error)));
@@ -91,8 +90,13 @@ pub struct SendResponse {
 }
 
 impl SendResponse {
-    fn new(cell: Arc<Cell>) -> Self {
+    pub(super) fn new(cell: Arc<Cell>) -> Self {
         Self { cell: Some(cell) }
+    }
+
+    /// Whether it answers on this stream.
+    pub(super) fn is_on(&self, cell: &Arc<Cell>) -> bool {
+        self.cell.as_ref().is_some_and(|own| Arc::ptr_eq(own, cell))
     }
 
     fn cell(&self) -> Result<&Arc<Cell>, Error> {

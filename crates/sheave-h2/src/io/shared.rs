@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -72,9 +72,17 @@ impl Shared {
         Self { notices, common: Arc::new(common) }
     }
 
-    /// Tells the connection. If that is gone, it has told everyone so.
-    pub(super) fn notice(&self, notice: Notice) {
+    /// Tells the connection. False if that has ended, and may not have heard it.
+    pub(super) fn notice(&self, notice: Notice) -> bool {
         let _ = self.notices.send(notice);
+        // The connection closes the queue, and then looks into it: either it finds this, or this finds it closed.
+        fence(Ordering::SeqCst);
+        !self.is_closed()
+    }
+
+    /// Why the connection has ended.
+    pub(super) fn error(&self) -> Error {
+        self.known.borrow().error.clone().unwrap_or(Error::Closed)
     }
 
     /// Whether the connection is gone.

@@ -1,0 +1,67 @@
+use std::collections::VecDeque;
+use std::mem;
+use std::task::Waker;
+
+use bytes::BytesMut;
+
+/// What was received and not read yet, and who waits for it.
+#[derive(Debug, Default)]
+pub(super) struct Receiving {
+    /// What was not read yet; empty if there is nothing.
+    pub(super) content: BytesMut,
+    /// What comes behind it.
+    more: VecDeque<BytesMut>,
+    /// Whether the last of them was made here, so that more can be added.
+    is_gathered: bool,
+    /// Whether nothing more comes.
+    pub(super) complete: bool,
+    /// Whether nobody reads any more.
+    pub(super) unwanted: bool,
+    pub(super) waker: Option<Waker>,
+}
+
+impl Receiving {
+    /// Adds content behind the rest.
+    pub(super) fn push(&mut self, mut content: BytesMut) {
+        let is_small = content.len() <= SMALL;
+        let last = self.more.back_mut().unwrap_or(&mut self.content);
+        if is_small && self.is_gathered && !last.is_empty() && last.len() < GATHERED {
+            last.extend_from_slice(&content);
+            return;
+        }
+        if is_small {
+            content = BytesMut::from(&content[..]);
+        }
+        self.is_gathered = is_small;
+        if self.content.is_empty() {
+            self.content = content;
+        } else {
+            self.more.push_back(content);
+        }
+    }
+
+    /// Puts the rest of what was taken back, which is not empty.
+    pub(super) fn put_back(&mut self, rest: BytesMut) {
+        let next = mem::replace(&mut self.content, rest);
+        if !next.is_empty() {
+            self.more.push_front(next);
+        }
+    }
+
+    /// The next content.
+    pub(super) fn pop(&mut self) -> Option<BytesMut> {
+        if self.content.is_empty() {
+            return None;
+        }
+        let next = self.more.pop_front().unwrap_or_default();
+        if self.more.is_empty() {
+            self.more = VecDeque::new();
+        }
+        Some(mem::replace(&mut self.content, next))
+    }
+}
+
+/// Up to this length, in bytes, content is copied together, so that a little of it does not hold a large read buffer.
+pub(super) const SMALL: usize = 2048;
+/// How much is copied together, in bytes.
+const GATHERED: usize = 16 << 10;
