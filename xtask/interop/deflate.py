@@ -1,12 +1,13 @@
 """The checks of permessage-deflate on Python websockets: deflate.py URL. The contract is in README.md."""
 
-import asyncio
 import random
 import sys
 
 from websockets.asyncio.client import connect
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Opcode
+
+from checks import expect, run
 
 TAKEOVERS = {"both": (True, True), "server": (True, False), "client": (False, True), "none": (False, False)}
 DECLINED = {
@@ -23,7 +24,6 @@ DECLINED = {
 DISTANCES = (200, 400, 800, 1600, 3200, 6400, 20_000)
 
 url = sys.argv[1]
-failed = False
 
 
 def dial(path, **wishes):
@@ -39,11 +39,6 @@ def asking(server, client, takeover):
         server_no_context_takeover=not server_takeover,
         client_no_context_takeover=not client_takeover,
     )
-
-
-def expect(found, expected):
-    if found != expected:
-        raise AssertionError(f"{str(found)[:80]!r} instead of {str(expected)[:80]!r}")
 
 
 def agreed(ws, server, client, takeover):
@@ -147,16 +142,4 @@ def checks():
         yield f"declined-{name}", declined(parameters)
 
 
-async def main():
-    global failed
-    for name, check in checks():
-        try:
-            await asyncio.wait_for(check, 20)
-            print(f"ok {name}", flush=True)
-        except Exception as why:
-            failed = True
-            print(f"FAIL {name} {type(why).__name__}: {why}".replace("\n", " "), flush=True)
-
-
-asyncio.run(main())
-sys.exit(failed)
+run(checks())
