@@ -1,12 +1,27 @@
-"""What the clients of the checks have in common: how they are run and told of."""
+"""What the scripts on Python websockets have in common."""
 
 import asyncio
 import sys
+
+from websockets.frames import Opcode
 
 
 def expect(found, expected):
     if found != expected:
         raise AssertionError(f"{str(found)[:80]!r} instead of {str(expected)[:80]!r}")
+
+
+def insist_on_compression(ws):
+    """From now on no message may come uncompressed."""
+    extension = ws.protocol.extensions[0]
+    decode = extension.decode
+
+    def checked(frame, **more):
+        if frame.opcode in (Opcode.TEXT, Opcode.BINARY) and not frame.rsv1:
+            raise AssertionError("not compressed")
+        return decode(frame, **more)
+
+    extension.decode = checked
 
 
 async def all_of(checks):

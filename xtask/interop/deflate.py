@@ -5,9 +5,8 @@ import sys
 
 from websockets.asyncio.client import connect
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-from websockets.frames import Opcode
 
-from checks import expect, run
+from checks import expect, insist_on_compression, run
 
 TAKEOVERS = {"both": (True, True), "server": (True, False), "client": (False, True), "none": (False, False)}
 DECLINED = {
@@ -51,15 +50,7 @@ def agreed(ws, server, client, takeover):
     expect((server_takeover, client_takeover), TAKEOVERS[takeover])
     expect(int(found.get("server_max_window_bits", 15)), server)
     expect(int(found.get("client_max_window_bits", 15)), client)
-    extension = ws.protocol.extensions[0]
-    decode = extension.decode
-
-    def checked(frame, **more):
-        if frame.opcode in (Opcode.TEXT, Opcode.BINARY) and not frame.rsv1:
-            raise AssertionError("not compressed")
-        return decode(frame, **more)
-
-    extension.decode = checked
+    insist_on_compression(ws)
 
 
 def greeting():
