@@ -1,5 +1,6 @@
 //! What the examples have in common.
 
+use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -73,7 +74,10 @@ pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
         None if insecure => client.tls(tls.danger_accept_invalid_certificates().build()?),
         None => client,
     };
-    Ok((url.ok_or("a URL is needed: [--ca FILE | --insecure] URL")?, client))
+    Ok((
+        url.ok_or("a URL is needed: [--ca FILE | --insecure] [--deflate SETTING] [--no-masking] URL")?,
+        client,
+    ))
 }
 
 /// What the servers take: `[--addr HOST:PORT] [--tls [--ca-out FILE]] [--deflate SETTING] [--no-masking] [--threads N]
@@ -207,6 +211,45 @@ pub fn show(message: Option<&Message>) -> String {
     let Some(message) = message else { return "the end".to_owned() };
     let start = &message.as_bytes()[..message.len().min(40)];
     format!("{} bytes {:?}", message.len(), String::from_utf8_lossy(start))
+}
+
+/// What a client of the interop checks reports: a line for each, as `xtask/interop/README.md` tells.
+#[derive(Debug, Default)]
+pub struct Checks {
+    failed: Cell<bool>,
+}
+
+impl Checks {
+    /// Makes a check, in 20 seconds at most, and prints what came of it.
+    pub async fn check(&self, name: &str, result: impl Future<Output = Result<(), Error>>) {
+        const LIMIT: Duration = Duration::from_secs(20);
+        match tokio::time::timeout(LIMIT, result).await.unwrap_or_else(|_| Err("took too long".into())) {
+            Ok(()) => println!("ok {name}"),
+            Err(why) => {
+                self.failed.set(true);
+                println!("FAIL {name} {why}");
+            }
+        }
+    }
+
+    /// What came of all of them.
+    ///
+    /// # Errors
+    /// If one has failed.
+    pub fn finish(&self) -> Result<(), Error> {
+        if self.failed.get() { Err("some checks failed".into()) } else { Ok(()) }
+    }
+}
+
+/// Holds a message against the one that was expected.
+///
+/// # Errors
+/// If it is another.
+pub fn same(received: Option<Message>, expected: Message) -> Result<(), Error> {
+    if received.as_ref() == Some(&expected) {
+        return Ok(());
+    }
+    Err(format!("{} instead of {}", show(received.as_ref()), show(Some(&expected))).into())
 }
 
 /// The Close that the words of a check's name or path stand for: nothing (or `none`), a code, a code and a

@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import process from "node:process";
 
+import { equal, run, show } from "./checks.mjs";
+
 const WebSocket = createRequire(`${process.env.INTEROP_NODE}/package.json`)("ws");
 
 const SIZES = [0, 1, 125, 126, 127, 65535, 65536, 1 << 20, 16 << 20];
@@ -21,15 +23,13 @@ function on(path, offered, body, limit = 20000) {
       error ? reject(error) : resolve();
     };
     const timer = setTimeout(() => finish(new Error("timeout")), limit);
-    const done = (found, expected) => finish(same(found, expected) ? null : new Error(`${show(found)} instead of ${show(expected)}`));
+    const done = (found, expected) => finish(equal(found, expected) ? null : new Error(`${show(found)} instead of ${show(expected)}`));
     ws.on("error", finish);
     ws.on("close", (code) => finish(new Error(`closed with ${code}`)));
     body(ws, done);
   });
 }
 
-const same = (a, b) => (Buffer.isBuffer(a) && Buffer.isBuffer(b) ? a.equals(b) : a === b);
-const show = (value) => JSON.stringify(Buffer.isBuffer(value) ? value.subarray(0, 40) : value).slice(0, 80);
 const received = (data, binary) => (binary ? data : data.toString());
 
 function letters(size) {
@@ -117,12 +117,4 @@ function* checks() {
   yield ["subprotocol-none", () => subprotocol([], "")];
 }
 
-for (const [name, check] of checks()) {
-  try {
-    await check();
-    console.log(`ok ${name}`);
-  } catch (error) {
-    process.exitCode = 1;
-    console.log(`FAIL ${name} ${error.message}`.replaceAll("\n", " "));
-  }
-}
+await run(checks());

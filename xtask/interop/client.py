@@ -7,6 +7,8 @@ import sys
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from checks import expect, run
+
 SIZES = (0, 1, 125, 126, 127, 65_535, 65_536, 1 << 20, 16 << 20)
 CLOSES = ((1000, ""), (1001, ""), (1008, ""), (3000, ""), (4999, "reason"), (None, ""))
 LETTERS = bytes(ord("a") + i % 26 for i in range(26 * 1024))
@@ -14,7 +16,6 @@ OCTETS = bytes((7 * i + 3) % 256 for i in range(256 * 1024))
 
 url = sys.argv[1]
 tls = ssl.create_default_context(cafile=sys.argv[3]) if len(sys.argv) > 3 else None
-failed = False
 
 
 def dial(path="/echo", **more):
@@ -23,11 +24,6 @@ def dial(path="/echo", **more):
 
 def repeated(pattern, size):
     return (pattern * (size // len(pattern) + 1))[:size]
-
-
-def expect(found, expected):
-    if found != expected:
-        raise AssertionError(f"{str(found)[:80]!r} instead of {str(expected)[:80]!r}")
 
 
 async def echo(sent, expected):
@@ -107,16 +103,4 @@ def checks():
     yield "subprotocol-none", subprotocol(None, None)
 
 
-async def main():
-    global failed
-    for name, check in checks():
-        try:
-            await asyncio.wait_for(check, 20)
-            print(f"ok {name}", flush=True)
-        except Exception as why:
-            failed = True
-            print(f"FAIL {name} {type(why).__name__}: {why}".replace("\n", " "), flush=True)
-
-
-asyncio.run(main())
-sys.exit(failed)
+run(checks())

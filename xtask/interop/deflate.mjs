@@ -4,6 +4,8 @@ import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import process from "node:process";
 
+import { equal, run, show } from "./checks.mjs";
+
 const WebSocket = createRequire(`${process.env.INTEROP_NODE}/package.json`)("ws");
 
 const TAKEOVERS = { both: [true, true], server: [true, false], client: [false, true], none: [false, false] };
@@ -63,9 +65,6 @@ function on(path, deflate, opened, expected, headers) {
     ws.on("close", (code) => finish(new Error(`closed with ${code}`)));
   });
 }
-
-const equal = (a, b) => (Buffer.isBuffer(a) && Buffer.isBuffer(b) ? a.equals(b) : a === b);
-const show = (value) => (JSON.stringify(Buffer.isBuffer(value) ? value.subarray(0, 40) : value) ?? "nothing").slice(0, 80);
 
 function same(found, expected) {
   if (!equal(found, expected)) throw new Error(`${show(found)} instead of ${show(expected)}`);
@@ -148,12 +147,4 @@ function* checks() {
   for (const [name, parameters] of Object.entries(DECLINED)) yield [`declined-${name}`, () => declined(parameters)];
 }
 
-for (const [name, check] of checks()) {
-  try {
-    await check();
-    console.log(`ok ${name}`);
-  } catch (error) {
-    process.exitCode = 1;
-    console.log(`FAIL ${name} ${error.message}`.replaceAll("\n", " "));
-  }
-}
+await run(checks());

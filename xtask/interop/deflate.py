@@ -1,12 +1,12 @@
 """The checks of permessage-deflate on Python websockets: deflate.py URL. The contract is in README.md."""
 
-import asyncio
 import random
 import sys
 
 from websockets.asyncio.client import connect
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-from websockets.frames import Opcode
+
+from checks import expect, insist_on_compression, run
 
 TAKEOVERS = {"both": (True, True), "server": (True, False), "client": (False, True), "none": (False, False)}
 DECLINED = {
@@ -23,7 +23,6 @@ DECLINED = {
 DISTANCES = (200, 400, 800, 1600, 3200, 6400, 20_000)
 
 url = sys.argv[1]
-failed = False
 
 
 def dial(path, **wishes):
@@ -41,11 +40,6 @@ def asking(server, client, takeover):
     )
 
 
-def expect(found, expected):
-    if found != expected:
-        raise AssertionError(f"{str(found)[:80]!r} instead of {str(expected)[:80]!r}")
-
-
 def agreed(ws, server, client, takeover):
     """The answer, with what goes without saying filled in; and from now on nothing may come uncompressed."""
     name, *parameters = ws.response.headers["Sec-WebSocket-Extensions"].split(";")
@@ -56,15 +50,7 @@ def agreed(ws, server, client, takeover):
     expect((server_takeover, client_takeover), TAKEOVERS[takeover])
     expect(int(found.get("server_max_window_bits", 15)), server)
     expect(int(found.get("client_max_window_bits", 15)), client)
-    extension = ws.protocol.extensions[0]
-    decode = extension.decode
-
-    def checked(frame, **more):
-        if frame.opcode in (Opcode.TEXT, Opcode.BINARY) and not frame.rsv1:
-            raise AssertionError("not compressed")
-        return decode(frame, **more)
-
-    extension.decode = checked
+    insist_on_compression(ws)
 
 
 def greeting():
@@ -147,16 +133,4 @@ def checks():
         yield f"declined-{name}", declined(parameters)
 
 
-async def main():
-    global failed
-    for name, check in checks():
-        try:
-            await asyncio.wait_for(check, 20)
-            print(f"ok {name}", flush=True)
-        except Exception as why:
-            failed = True
-            print(f"FAIL {name} {type(why).__name__}: {why}".replace("\n", " "), flush=True)
-
-
-asyncio.run(main())
-sys.exit(failed)
+run(checks())

@@ -7,7 +7,8 @@ import sys
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
-from websockets.frames import Opcode
+
+from checks import insist_on_compression
 
 SUBPROTOCOLS = ("chat", "superchat", "echo.v1")
 
@@ -29,18 +30,6 @@ def negotiate(ws, request):
             client_no_context_takeover=words[4] not in ("both", "client"),
         )
     ws.protocol.available_extensions = [ServerPerMessageDeflateFactory(**wishes)]
-
-
-def insist_on_compression(ws):
-    extension = ws.protocol.extensions[0]
-    decode = extension.decode
-
-    def checked(frame, **more):
-        if frame.opcode in (Opcode.TEXT, Opcode.BINARY) and not frame.rsv1:
-            raise AssertionError("not compressed")
-        return decode(frame, **more)
-
-    extension.decode = checked
 
 
 async def close(ws, code, reason):

@@ -73,7 +73,7 @@ const SAMPLE: [u32; 3] = [1, 10, 11];
 const DEFLATE: [&str; 2] = ["--deflate", "default"];
 /// How many processes of the suite share the cases.
 const SHARES: usize = 2;
-/// For one pass; all cases take some ten minutes where nothing is wrong.
+/// For one pass; all cases take a quarter of an hour where nothing is wrong.
 const PASS_LIMIT: Duration = Duration::from_secs(60 * 60);
 const START_LIMIT: Duration = Duration::from_secs(60);
 

@@ -23,6 +23,11 @@ pub enum OpCode {
 }
 
 impl OpCode {
+    /// That of a message: of text, or of binary data.
+    pub(crate) const fn of(text: bool) -> Self {
+        if text { Self::Text } else { Self::Binary }
+    }
+
     /// The opcode of these four bits; `None` for the reserved ones.
     pub const fn from_bits(bits: u8) -> Option<Self> {
         Some(match bits {

@@ -306,9 +306,10 @@ impl Incoming {
         }
         let ready = self.frames.unmask(input)?;
         let whole = ready as u64 == left;
-        let Self { frames, inflate, assembled, .. } = self;
+        let Self { frames, inflate, inflated, assembled, .. } = self;
         match inflate {
             Some(inflate) if message.compressed => {
+                *inflated = true;
                 let mut piece = |piece: &[u8]| {
                     if piece.len() > most - assembled.len() {
                         return Err(Limit::MessageSize.into());
@@ -366,6 +367,7 @@ impl Incoming {
         let mut written = output.len().min(ready);
         let left = match &mut self.inflate {
             Some(inflate) if message.compressed => {
+                self.inflated = true;
                 let progress = inflate.decompress(&input[..ready], output)?;
                 let left = self.frames.take(input, progress.read);
                 written = progress.written;
@@ -424,7 +426,6 @@ impl Incoming {
         }
         self.frames.end_message();
         self.reading = None;
-        self.inflated = true;
         Ok(())
     }
 }

@@ -136,7 +136,7 @@ impl Outgoing {
     /// there are no masking keys.
     pub fn message(&mut self, message: Message, compress: Compress) -> Result<(), Error> {
         self.check_free()?;
-        let opcode = kind(&message);
+        let opcode = OpCode::of(message.is_text());
         let payload = message.into_bytes();
         if self.compresses(payload.len(), compress) {
             self.compressed(opcode, &payload)
@@ -165,7 +165,7 @@ impl Outgoing {
             return Ok(());
         }
         let reserved = if window_bits.is_some() { ReservedBits::RSV1 } else { ReservedBits::NONE };
-        self.frames(kind(prepared.message()), reserved, frame.payload())
+        self.frames(OpCode::of(prepared.message().is_text()), reserved, frame.payload())
     }
 
     /// Queues a fragment of a message; the first says whether it is text, `fin` that this is the last.
@@ -180,7 +180,7 @@ impl Outgoing {
         match &self.open {
             None => self.begin(fragment.is_text(), Compress::Auto, usize::MAX)?,
             // A writer may have left it inside a character.
-            Some(open) if open.kind == kind(&fragment) && open.utf8.is_complete() => {}
+            Some(open) if open.kind == OpCode::of(fragment.is_text()) && open.utf8.is_complete() => {}
             Some(_) => return Err(Usage::InsideMessage.into()),
         }
         // Checked already, and each of them whole characters.
@@ -196,7 +196,7 @@ impl Outgoing {
     pub fn begin(&mut self, text: bool, compress: Compress, frame_size: usize) -> Result<(), Error> {
         self.check_free()?;
         self.open = Some(Box::new(Open {
-            kind: if text { OpCode::Text } else { OpCode::Binary },
+            kind: OpCode::of(text),
             compressed: self.compresses(usize::MAX, compress),
             frame_size: frame_size.clamp(1, self.max_frame_size),
             first: true,
@@ -563,10 +563,6 @@ impl Replies for Outgoing {
             }
         }
     }
-}
-
-fn kind(message: &Message) -> OpCode {
-    if message.is_text() { OpCode::Text } else { OpCode::Binary }
 }
 
 /// RFC 6455 §5.5: control frames carry at most 125 bytes.

@@ -71,8 +71,7 @@ impl Prepared {
 
 impl Framed {
     fn new(message: &Message, reserved: ReservedBits, payload: &[u8]) -> Self {
-        let opcode = if message.is_text() { OpCode::Text } else { OpCode::Binary };
-        let length = payload.len() as u64;
+        let (opcode, length) = (OpCode::of(message.is_text()), payload.len() as u64);
         let (header, header_size) =
             FrameHeader { fin: true, reserved, opcode, mask: None, length }.to_bytes();
         Self { bytes: [&header[..header_size], payload].concat().into(), header_size }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sheave_ws::handshake::{BodyLength, BodyPiece, BodyReader, HeadLimits};
 use sheave_ws::io::{Http1, Receiver, Sender, WebSocket};
 use sheave_ws::{CloseCode, Config, Message, Role};
-use support::{Frame, Got, Peer, Script, bounded, frame, no_time, polled, scripted, wire};
+use support::{Frame, Got, Peer, Script, bounded, frame, insist, no_time, polled, scripted, wire};
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
 const MESSAGES: usize = 6;
@@ -78,20 +78,6 @@ fn assert_pongs(frames: &[Got]) {
         frames.iter().filter(|frame| frame.opcode == 10).map(|frame| &frame.payload[..]).collect();
     assert!(pongs.is_sorted(), "{pongs:?}");
     assert_eq!(pongs.last(), Some(&(MESSAGES - 1).to_string().as_bytes()));
-}
-
-/// Again and again, `polls` polls at a time, until it is done.
-macro_rules! insist {
-    ($polls:expr, $future:expr) => {{
-        let mut tries = 0;
-        loop {
-            if let Some(result) = polled($polls, $future).await {
-                break result;
-            }
-            tries += 1;
-            assert!(tries < 100_000, "it makes no progress");
-        }
-    }};
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use sheave_ws::deflate::{Decompressor, DeflateConfig};
 use sheave_ws::io::{ByteStream, WebSocket};
 use sheave_ws::{Compress, Config, Event, Incoming, Message, Prepared, Role};
 use support::{
-    FULL, Frame, Peer, Random, Script, Squeeze, bounded, frame, no_time, other, polled, receive,
+    FULL, Frame, Peer, Random, Script, Squeeze, bounded, frame, insist, no_time, other, polled, receive,
     scripted_agreed, wire, words,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -107,20 +107,6 @@ impl Case {
 fn message(index: usize) -> Message {
     let text = words(&mut Random::new(index as u64), 40 + index * 30);
     if index.is_multiple_of(2) { text.into() } else { text.into_bytes().into() }
-}
-
-/// Again and again, `polls` polls at a time, until it is done.
-macro_rules! insist {
-    ($polls:expr, $future:expr) => {{
-        let mut tries = 0;
-        loop {
-            if let Some(result) = polled($polls, $future).await {
-                break result;
-            }
-            tries += 1;
-            assert!(tries < 100_000, "it makes no progress");
-        }
-    }};
 }
 
 /// The next message, read in parts of a few bytes; each future is dropped after so many polls.

@@ -100,8 +100,8 @@ impl Plain {
         Cutter(Arc::downgrade(&self.sending.end))
     }
 
-    pub(crate) fn end(&self) -> Arc<End> {
-        Arc::clone(&self.sending.end)
+    pub(crate) fn end(&self) -> &Arc<End> {
+        &self.sending.end
     }
 }
 

@@ -29,8 +29,7 @@ pub struct Stream {
 
 enum Kind {
     Plain(Plain),
-    /// With what tells how much has left it.
-    Tls(Box<TlsStream<Plain>>, Arc<End>),
+    Tls(Box<TlsStream<Plain>>),
 }
 
 impl From<Plain> for Stream {
@@ -41,8 +40,7 @@ impl From<Plain> for Stream {
 
 impl From<TlsStream<Plain>> for Stream {
     fn from(tls: TlsStream<Plain>) -> Self {
-        let end = tls.get_ref().0.end();
-        Self { kind: Kind::Tls(Box::new(tls), end), place: None }
+        Self { kind: Kind::Tls(Box::new(tls)), place: None }
     }
 }
 
@@ -54,13 +52,13 @@ impl Stream {
 
     /// Whether it is encrypted.
     pub fn is_encrypted(&self) -> bool {
-        matches!(self.kind, Kind::Tls(..))
+        matches!(self.kind, Kind::Tls(_))
     }
 
     /// The TLS session, for [`tls::peer_certificates`](crate::tls::peer_certificates) and the like.
     pub fn tls(&self) -> Option<&impl TlsSession> {
         match &self.kind {
-            Kind::Tls(tls, _) => Some(&**tls),
+            Kind::Tls(tls) => Some(&**tls),
             Kind::Plain(_) => None,
         }
     }
@@ -70,7 +68,7 @@ impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Plain(plain) => write!(f, "Stream({plain:?})"),
-            Kind::Tls(..) => f.write_str("Stream(TLS)"),
+            Kind::Tls(_) => f.write_str("Stream(TLS)"),
         }
     }
 }
@@ -84,7 +82,7 @@ impl Receive for Stream {
     ) -> Poll<io::Result<usize>> {
         match &mut self.kind {
             Kind::Plain(plain) => plain.receiving.poll_receive(cx, input, missing),
-            Kind::Tls(tls, _) => tls.poll_receive(cx, input, missing),
+            Kind::Tls(tls) => tls.poll_receive(cx, input, missing),
         }
     }
 }
@@ -93,21 +91,21 @@ impl Transmit for Stream {
     fn poll_transmit(&mut self, cx: &mut Context<'_>, output: &mut Output) -> Poll<io::Result<()>> {
         match &mut self.kind {
             Kind::Plain(plain) => plain.sending.poll_transmit(cx, output),
-            Kind::Tls(tls, _) => tls.poll_transmit(cx, output),
+            Kind::Tls(tls) => tls.poll_transmit(cx, output),
         }
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.kind {
             Kind::Plain(plain) => plain.sending.poll_finish(cx),
-            Kind::Tls(tls, _) => tls.poll_finish(cx),
+            Kind::Tls(tls) => tls.poll_finish(cx),
         }
     }
 
     fn departed(&self) -> u64 {
         match &self.kind {
             Kind::Plain(_) => 0,
-            Kind::Tls(_, end) => end.departed(),
+            Kind::Tls(tls) => tls.get_ref().0.end().departed(),
         }
     }
 }
@@ -119,7 +117,8 @@ impl Transport for Stream {
     fn split(self) -> (Reader, Writer) {
         let (reader, writer) = match self.kind {
             Kind::Plain(plain) => (ReaderKind::Plain(plain.receiving), WriterKind::Plain(plain.sending)),
-            Kind::Tls(tls, end) => {
+            Kind::Tls(tls) => {
+                let end = Arc::clone(tls.get_ref().0.end());
                 let (reader, writer) = Transport::split(tls);
                 (ReaderKind::Tls(reader), WriterKind::Tls(writer, end))
             }

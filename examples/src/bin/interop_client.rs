@@ -2,24 +2,22 @@
 //!
 //! `interop_client URL [--ca FILE | --insecure] [--deflate SETTING] [--no-masking]`
 
-use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use examples::{Error, answered, client_options, close_frame, report, show};
+use examples::{Checks, Error, answered, client_options, close_frame, report, same, show};
 use sheave::{Client, CloseCode, Message, WebSocket};
 use tokio::time::timeout;
 
 const SIZES: [usize; 9] = [0, 1, 125, 126, 127, 65_535, 65_536, 1 << 20, 16 << 20];
 const CLOSES: [&str; 6] = ["1000", "1001", "1008", "3000", "4999-reason", "none"];
-const LIMIT: Duration = Duration::from_secs(20);
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the checks are made.
 struct Peer {
     client: Client,
     url: String,
-    failed: Cell<bool>,
+    checks: Checks,
 }
 
 #[tokio::main]
@@ -29,7 +27,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     let (url, client) = client_options()?;
-    Peer { client: client.build(), url, failed: Cell::new(false) }.checks().await
+    Peer { client: client.build(), url, checks: Checks::default() }.checks().await
 }
 
 impl Peer {
@@ -40,42 +38,31 @@ impl Peer {
         for size in SIZES {
             let text: String = (0..size).map(|i| char::from(b'a' + (i % 26) as u8)).collect();
             let binary: Vec<u8> = (0..size).map(|i| (7 * i + 3) as u8).collect();
-            self.check(&format!("text-{size}"), echo(&self, text)).await;
-            self.check(&format!("binary-{size}"), echo(&self, binary)).await;
+            self.checks.check(&format!("text-{size}"), echo(&self, text)).await;
+            self.checks.check(&format!("binary-{size}"), echo(&self, binary)).await;
         }
-        self.check("text-unicode", echo(&self, "κόσμε 😀 \u{10FFFF}")).await;
-        self.check("fragments-text", fragments(&self, &["alpha-", "βήτα-", "gamma"])).await;
+        self.checks.check("text-unicode", echo(&self, "κόσμε 😀 \u{10FFFF}")).await;
+        self.checks.check("fragments-text", fragments(&self, &["alpha-", "βήτα-", "gamma"])).await;
         let parts = [1, 2, 3, 4, 5].map(|value| vec![value; 1000]);
-        self.check("fragments-binary", fragments(&self, &parts.each_ref().map(|part| &part[..]))).await;
-        self.check("fragments-ping", fragments_ping(&self)).await;
+        self.checks
+            .check("fragments-binary", fragments(&self, &parts.each_ref().map(|part| &part[..])))
+            .await;
+        self.checks.check("fragments-ping", fragments_ping(&self)).await;
         let letters = ["a", "b", "c"].map(|letter| letter.repeat(1000)).concat();
-        self.check("fragments-by-peer", arrives(&self, "/fragments", letters)).await;
-        self.check("ping", ping(&self, "sheave".into())).await;
-        self.check("ping-empty", ping(&self, String::new())).await;
-        self.check("ping-125", ping(&self, "p".repeat(125))).await;
-        self.check("ping-by-peer", arrives(&self, "/ping/from-peer", "pong from-peer")).await;
+        self.checks.check("fragments-by-peer", arrives(&self, "/fragments", letters)).await;
+        self.checks.check("ping", ping(&self, "sheave".into())).await;
+        self.checks.check("ping-empty", ping(&self, String::new())).await;
+        self.checks.check("ping-125", ping(&self, "p".repeat(125))).await;
+        self.checks.check("ping-by-peer", arrives(&self, "/ping/from-peer", "pong from-peer")).await;
         for close in CLOSES {
             let words: Vec<&str> = close.split('-').collect();
-            self.check(&format!("close-{close}"), close_by_us(&self, &words)).await;
-            self.check(&format!("close-by-peer-{close}"), close_by_peer(&self, &words)).await;
+            self.checks.check(&format!("close-{close}"), close_by_us(&self, &words)).await;
+            self.checks.check(&format!("close-by-peer-{close}"), close_by_peer(&self, &words)).await;
         }
         let offered = ["unknown", "superchat", "chat"];
-        self.check("subprotocol-chosen", subprotocol(&self, &offered, Some("superchat"))).await;
-        self.check("subprotocol-none", subprotocol(&self, &[], None)).await;
-        if self.failed.get() { Err("some checks failed".into()) } else { Ok(()) }
-    }
-
-    async fn check(&self, name: &str, result: impl Future<Output = Result<(), Error>>) {
-        match timeout(LIMIT, result).await {
-            Ok(Ok(())) => println!("ok {name}"),
-            Ok(Err(why)) => self.fail(name, &why.to_string()),
-            Err(_) => self.fail(name, "took too long"),
-        }
-    }
-
-    fn fail(&self, name: &str, why: &str) {
-        self.failed.set(true);
-        println!("FAIL {name} {why}");
+        self.checks.check("subprotocol-chosen", subprotocol(&self, &offered, Some("superchat"))).await;
+        self.checks.check("subprotocol-none", subprotocol(&self, &[], None)).await;
+        self.checks.finish()
     }
 
     async fn open(&self, path: &str) -> Result<WebSocket, Error> {
@@ -166,11 +153,4 @@ async fn subprotocol(peer: &Peer, offered: &[&str], expected: Option<&str>) -> R
     } else {
         Err(format!("{:?} was chosen", ws.subprotocol()).into())
     }
-}
-
-fn same(received: Option<Message>, expected: Message) -> Result<(), Error> {
-    if received.as_ref() == Some(&expected) {
-        return Ok(());
-    }
-    Err(format!("{} instead of {}", show(received.as_ref()), show(Some(&expected))).into())
 }

@@ -2,16 +2,12 @@
 //!
 //! `interop_deflate [--no-masking] URL`
 
-use std::cell::Cell;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use examples::{Error, answered, report, show};
+use examples::{Checks, Error, answered, report, same};
 use sheave::deflate::{Agreement, Direction};
 use sheave::{Client, Config, DeflateConfig, Message, NoMasking, WebSocket};
-use tokio::time::timeout;
 
-const LIMIT: Duration = Duration::from_secs(20);
 /// How far apart repetitions are in a message: each window reaches one more of them.
 const DISTANCES: [usize; 7] = [200, 400, 800, 1600, 3200, 6400, 20_000];
 
@@ -19,7 +15,7 @@ const DISTANCES: [usize; 7] = [200, 400, 800, 1600, 3200, 6400, 20_000];
 struct Peer {
     url: String,
     no_masking: NoMasking,
-    failed: Cell<bool>,
+    checks: Checks,
 }
 
 /// Who may refer back to earlier messages.
@@ -53,7 +49,7 @@ async fn run() -> Result<(), Error> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let peer = Peer { url: url.ok_or("a URL is needed")?, no_masking, failed: Cell::new(false) };
+    let peer = Peer { url: url.ok_or("a URL is needed")?, no_masking, checks: Checks::default() };
     peer.checks().await
 }
 
@@ -63,27 +59,18 @@ impl Peer {
             for server in 9..=15 {
                 for client in 9..=15 {
                     let combination = format!("{server}-{client}-{}", takeover.name);
-                    self.check(&format!("asked-{combination}"), asked(&self, server, client, takeover)).await;
+                    self.checks
+                        .check(&format!("asked-{combination}"), asked(&self, server, client, takeover))
+                        .await;
                     let imposed = imposed(&self, server, client, takeover);
-                    self.check(&format!("imposed-{combination}"), imposed).await;
+                    self.checks.check(&format!("imposed-{combination}"), imposed).await;
                 }
             }
-            self.check(&format!("large-{}", takeover.name), large(&self, takeover)).await;
+            self.checks.check(&format!("large-{}", takeover.name), large(&self, takeover)).await;
         }
-        self.check("declined", declined(&self)).await;
-        self.check("imposed-8", imposed_8(&self)).await;
-        if self.failed.get() { Err("some checks failed".into()) } else { Ok(()) }
-    }
-
-    async fn check(&self, name: &str, result: impl Future<Output = Result<(), Error>>) {
-        let result = timeout(LIMIT, result).await.unwrap_or_else(|_| Err("took too long".into()));
-        match result {
-            Ok(()) => println!("ok {name}"),
-            Err(why) => {
-                self.failed.set(true);
-                println!("FAIL {name} {why}");
-            }
-        }
+        self.checks.check("declined", declined(&self)).await;
+        self.checks.check("imposed-8", imposed_8(&self)).await;
+        self.checks.finish()
     }
 
     async fn open(&self, path: &str, deflate: DeflateConfig) -> Result<WebSocket, Error> {
@@ -212,11 +199,4 @@ fn random(size: usize, mut seed: u32) -> Vec<u8> {
         (seed >> 8) as u8
     };
     (0..size).map(next).collect()
-}
-
-fn same(received: Option<Message>, expected: Message) -> Result<(), Error> {
-    if received.as_ref() == Some(&expected) {
-        return Ok(());
-    }
-    Err(format!("{} instead of {}", show(received.as_ref()), show(Some(&expected))).into())
 }

@@ -49,3 +49,18 @@ pub fn scripted(role: Role, config: &Config) -> (WebSocket<Script>, Peer) {
     let (script, peer) = Script::new();
     (websocket(script, role, config), peer)
 }
+
+/// Again and again, `polls` polls at a time, until it is done.
+macro_rules! insist {
+    ($polls:expr, $future:expr) => {{
+        let mut tries = 0;
+        loop {
+            if let Some(result) = $crate::support::polled($polls, $future).await {
+                break result;
+            }
+            tries += 1;
+            assert!(tries < 100_000, "it makes no progress");
+        }
+    }};
+}
+pub(crate) use insist;

@@ -1,5 +1,5 @@
 //! What the tests share: frames as bytes, the core run at every cut, and a transport with a script.
-#![allow(dead_code, unreachable_pub, unused_imports)]
+#![allow(dead_code, unreachable_pub, unused_imports, unused_macros)]
 
 #[cfg(feature = "tokio")]
 mod alone;
@@ -19,6 +19,8 @@ pub use self::core::{Outcome, run, run_agreed, run_every_cut, run_every_cut_agre
 #[cfg(feature = "tokio")]
 pub use self::deflate::scripted_agreed;
 pub use self::deflate::{FULL, Posted, Squeeze, agreed, drain, halves, other, receive, squeeze, words};
+#[cfg(feature = "tokio")]
+pub(crate) use self::drive::insist;
 #[cfg(feature = "tokio")]
 pub use self::drive::{bounded, no_time, polled, scripted, websocket};
 pub use self::random::Random;

@@ -4,13 +4,11 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::exit;
 
-/// What an echo server is told: `[--level N] [--memory-level N] [--send]`.
+/// What an echo server is told: `[--level N] [--send]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The level of compression.
     pub level: u8,
-    /// How much memory to compress with, if that can be said.
-    pub memory_level: Option<u8>,
     /// Write after every message, also where the library could write several at once.
     pub send: bool,
 }
@@ -22,12 +20,11 @@ impl Options {
     /// If there are others.
     pub fn parse() -> Result<Self, lexopt::Error> {
         use lexopt::prelude::{Long, ValueExt as _};
-        let mut options = Self { level: 6, memory_level: None, send: false };
+        let mut options = Self { level: 6, send: false };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("level") => options.level = parser.value()?.parse()?,
-                Long("memory-level") => options.memory_level = Some(parser.value()?.parse()?),
                 Long("send") => options.send = true,
                 other => return Err(other.unexpected()),
             }

@@ -11,12 +11,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 }
 
 async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let mut deflate = DeflateConfig::default().level(options.level);
-    if let Some(level) = options.memory_level {
-        deflate = deflate.memory_level(level);
-    }
-    let mut config = Config::default();
-    config.deflate = Some(deflate);
+    let config = Config::default().deflate(DeflateConfig::default().level(options.level));
     let server = Server::bind("127.0.0.1:0").config(config).build().await?;
     bench_server::listening(server.local_addr().ok_or("not a TCP server")?);
     server.serve(move |request| echo(request, options.send)).await?;

@@ -14,9 +14,6 @@ use wtx::web_socket::{DeflateConfig, OpCode, WebSocketAcceptor, WebSocketPayload
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let options = Options::parse()?;
     // It always writes after every message.
-    if options.memory_level.is_some() {
-        return Err("the memory level of wtx cannot be set".into());
-    }
     let level = CompressionLevel::try_from(options.level).map_err(|error| format!("{error:?}"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run(level))
