@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import http2 from "node:http2";
 import process from "node:process";
 
+import { equal, run, show } from "../interop/checks.mjs";
+
 const PAGE = "This server speaks HTTP/2.\n";
 const { NGHTTP2_CANCEL } = http2.constants;
 const args = process.argv.slice(2);
@@ -12,11 +14,9 @@ const ca = args[0] === "--ca" ? readFileSync(args.splice(0, 2)[1]) : undefined;
 
 const octets = (size) => Buffer.alloc(size, Buffer.from(Array.from({ length: 256 }, (_, i) => (7 * i + 3) % 256)));
 const letters = (size) => "abcdefghijklmnopqrstuvwxyz".repeat(size / 26 + 1).slice(0, size);
-const show = (value) => (JSON.stringify(Buffer.isBuffer(value) ? value.subarray(0, 40) : value) ?? "nothing").slice(0, 80);
 
 function same(found, expected) {
-  const equal = Buffer.isBuffer(found) && Buffer.isBuffer(expected) ? found.equals(expected) : found === expected;
-  if (!equal) throw new Error(`${show(found)} instead of ${show(expected)}`);
+  if (!equal(found, expected)) throw new Error(`${show(found)} instead of ${show(expected)}`);
 }
 
 // The next event of this name; an error if something fails before.
@@ -194,12 +194,4 @@ async function make(name, session) {
 }
 
 process.on("unhandledRejection", () => {});
-for (const name of args) {
-  try {
-    await check(name);
-    console.log(`ok ${name}`);
-  } catch (error) {
-    process.exitCode = 1;
-    console.log(`FAIL ${name} ${error.message}`.replaceAll("\n", " "));
-  }
-}
+await run(args.map((name) => [name, () => check(name)]));

@@ -18,8 +18,8 @@ pub enum Error {
     Reset(ErrorCode),
     /// The peer ended the connection with GOAWAY and a code that is not [`ErrorCode::NO_ERROR`].
     GoAway(GoAwayReason),
-    /// The peer has not done anything with the request, and will not: it refused it, or left it out when it ended the
-    /// connection. It can be made again, on another connection (RFC 9113 §8.7).
+    /// The peer has not done anything with the request, and will not: it refused it, left it out when it ended the
+    /// connection, or was never sent it. It can be made again, on another connection (RFC 9113 §8.7).
     Unprocessed,
     /// The transport failed.
     Io(Arc<io::Error>),

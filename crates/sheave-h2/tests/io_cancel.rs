@@ -110,7 +110,7 @@ async fn exchange(polls: usize, pipe: usize) {
                 .unwrap();
         });
         assert_eq!(insist!(polls, response.informational()).unwrap().unwrap().status(), 103);
-        let mut promises = response.promises();
+        let mut promises = response.promises().unwrap();
         let (_, mut pushed) = insist!(polls, promises.next()).unwrap();
         insist!(polls, &mut pushed).unwrap();
         let mut body = insist!(polls, &mut response).unwrap().into_body();

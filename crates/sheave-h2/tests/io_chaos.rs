@@ -108,8 +108,8 @@ async fn ask(mut random: Random, mut requests: SendRequest) -> Option<()> {
             false => Request::post("https://example.org/"),
         };
         let end_stream = random.one_in(4) && request.method_ref() == Some(&http::Method::POST);
-        let (response, send) = requests.send_request(request.body(()).unwrap(), end_stream).ok()?;
-        let promises = (!random.one_in(3)).then(|| response.promises());
+        let (mut response, send) = requests.send_request(request.body(()).unwrap(), end_stream).ok()?;
+        let promises = (!random.one_in(3)).then(|| response.promises().unwrap());
         let watching = promises.map(|mut promises| {
             let mut random = random.clone();
             tokio::spawn(async move {

@@ -191,7 +191,7 @@ async fn pushes_of_what_has_ended_end() {
     let (near, far) = duplex(1 << 16);
     let (mut requests, client) = client::handshake_with(near, Config::default().enable_push(true));
     let driving = tokio::spawn(client);
-    let (response, send) = requests.send_request(get(), true).unwrap();
+    let (mut response, send) = requests.send_request(get(), true).unwrap();
     let mut server = server::handshake(far);
     let (_request, mut respond) = bounded(server.accept()).await.unwrap().unwrap();
     let push = respond.push(get()).unwrap();
@@ -201,7 +201,7 @@ async fn pushes_of_what_has_ended_end() {
     let serving = tokio::spawn(async move { while bounded(server.accept()).await.is_some() {} });
     let error = bounded(pushed.failed()).await;
     assert!(matches!(error, Error::Closed), "{error:?}");
-    let mut promises = response.promises();
+    let mut promises = response.promises().unwrap();
     drop(response);
     assert!(bounded(promises.next()).await.is_none());
     drop((requests, send));
@@ -219,8 +219,8 @@ async fn promises_end_with_a_response_without_content() {
     });
     let (mut requests, connection) = client::handshake_with(near, Config::default().enable_push(true));
     let driving = tokio::spawn(connection);
-    let (response, mut send) = requests.send_request(get(), false).unwrap();
-    let mut promises = response.promises();
+    let (mut response, mut send) = requests.send_request(get(), false).unwrap();
+    let mut promises = response.promises().unwrap();
     assert!(bounded(promises.next()).await.is_none());
     bounded(response).await.unwrap();
     send.finish().unwrap();
@@ -314,13 +314,13 @@ async fn a_promise_that_is_dropped_is_cancelled() {
         let (near, far) = duplex(1 << 16);
         let (mut requests, client) = client::handshake_with(near, Config::default().enable_push(true));
         let driving = tokio::spawn(client);
-        let (response, send) = requests.send_request(get(), true).unwrap();
+        let (mut response, send) = requests.send_request(get(), true).unwrap();
         let mut server = server::handshake(far);
         let (_request, mut respond) = bounded(server.accept()).await.unwrap().unwrap();
         let serving = tokio::spawn(async move { while bounded(server.accept()).await.is_some() {} });
         let push = respond.push(get()).unwrap();
         let mut asked = respond.send_response(Response::new(()), false).unwrap();
-        let mut promises = response.promises();
+        let mut promises = response.promises().unwrap();
         let response = bounded(response).await.unwrap();
         if taken {
             // Nothing was answered to it yet.

@@ -238,7 +238,7 @@ async fn trailers_and_interim_responses_and_pushes() {
     let (mut response, send) = requests.send_request(get(), true).unwrap();
     let informational = bounded(response.informational()).await.unwrap().unwrap();
     assert_eq!(informational.status(), 103);
-    let mut promises = response.promises();
+    let mut promises = response.promises().unwrap();
     let (request, pushed) = bounded(promises.next()).await.unwrap();
     assert_eq!(request.uri(), "https://example.org/pushed");
     assert_eq!(all(bounded(pushed).await.unwrap().body_mut()).await, b"pushed");

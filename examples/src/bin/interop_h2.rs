@@ -2,12 +2,11 @@
 //!
 //! `interop_h2 [--ca FILE] URL [CHECK...]`
 
-use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use examples::{Error, report};
+use examples::{Checks, Error, report};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use sheave::h2::io::client::{ResponseFuture, SendRequest, handshake};
 use sheave::h2::io::{RecvStream, SendStream};
@@ -15,9 +14,7 @@ use sheave::h2::{self, ErrorCode, Protocol};
 use sheave::tls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
-const LIMIT: Duration = Duration::from_secs(20);
 const PAGE: &[u8] = b"This server speaks HTTP/2.\n";
 const CHECKS: [&str; 17] = [
     "get",
@@ -65,34 +62,23 @@ async fn run() -> Result<(), Error> {
         Some(file) => Some(ClientConfig::builder().roots_pem_file(file).alpn(["h2"]).build()?),
         None => None,
     };
-    let peer = Peer { url, tls, failed: Cell::new(false) };
+    let peer = Peer { url, tls };
+    let results = Checks::default();
     for name in checks {
-        peer.check(&name).await;
+        results.check(&name, peer.check(&name)).await;
     }
-    if peer.failed.get() { Err("some checks failed".into()) } else { Ok(()) }
+    results.finish()
 }
 
 /// Where the checks are made.
 struct Peer {
     url: Uri,
     tls: Option<ClientConfig>,
-    failed: Cell<bool>,
 }
 
 impl Peer {
-    async fn check(&self, name: &str) {
-        let result = timeout(LIMIT, self.on_a_connection(name)).await;
-        match result.unwrap_or_else(|_| Err("took too long".into())) {
-            Ok(()) => println!("ok {name}"),
-            Err(why) => {
-                self.failed.set(true);
-                println!("FAIL {name} {why}");
-            }
-        }
-    }
-
     /// Opens a connection, makes the check on it, and ends it: that has to come to its end too.
-    async fn on_a_connection(&self, name: &str) -> Result<(), Error> {
+    async fn check(&self, name: &str) -> Result<(), Error> {
         let mut connection = self.open().await?;
         connection.check(name).await?;
         drop(connection.requests);

@@ -193,6 +193,7 @@ impl Connection {
         }
         debug_data = &debug_data[..debug_data.len().min(MAX_DEBUG_DATA)];
         let reason = GoAwayReason { code, debug_data: Bytes::copy_from_slice(debug_data) };
+        tracing::debug!(%code, last_stream = last_stream.get(), "GOAWAY received");
         self.ends.received = Some((last_stream, reason.clone()));
         // RFC 9113 §6.8: those, and what we have not opened yet, since we "MUST NOT open additional streams".
         let left_out = |id| !self.is_remote(id) && (id > last_stream || self.is_idle(id));
@@ -212,6 +213,7 @@ impl Connection {
 
     fn fail(&mut self, error: Error, code: ErrorCode, reason: &str) -> Error {
         if self.ends.failed.is_none() {
+            tracing::debug!(%error, "the connection fails");
             self.ends.failed = Some(error.clone());
             // What was to be sent is not: a GOAWAY that the peer does not read for long is of no use.
             self.control.clear();
@@ -223,6 +225,7 @@ impl Connection {
     }
 
     fn write_goaway(&mut self, last_stream: StreamId, code: ErrorCode, reason: &str) {
+        tracing::debug!(%code, last_stream = last_stream.get(), "GOAWAY sent");
         self.ends.sent = Some(last_stream);
         GoAway { last_stream, code, debug_data: reason.as_bytes() }.write(&mut self.control);
     }

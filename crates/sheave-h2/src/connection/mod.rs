@@ -222,6 +222,12 @@ impl Connection {
         self.next.is_some_and(|next| id >= next) || self.streams.key(id).is_some_and(unsent)
     }
 
+    /// Whether the peer may know of the stream.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_announced(&self, key: StreamKey) -> bool {
+        !self.is_idle(key.id())
+    }
+
     /// How many of those that may be open at once there are of whoever opens streams of this number.
     fn open_beside(&mut self, id: StreamId) -> &mut u32 {
         let remote = self.is_remote(id);
@@ -252,6 +258,7 @@ impl Connection {
             // RFC 9113 §6.4: an idle stream cannot be reset.
             return Err(Violation::connection(code, reason));
         }
+        tracing::debug!(stream = id.get(), %violation, "a stream is reset");
         self.count_reset(now)?;
         let Some(stream) = self.streams.key(id) else {
             // RFC 9113 §5.4.2: "an endpoint SHOULD NOT send more than one RST_STREAM frame for any stream".

@@ -163,12 +163,15 @@ impl SendRequest {
 pub struct ResponseFuture {
     /// `None` once it has come.
     receive: Option<RecvStream>,
+    /// Whether the promises were not taken yet.
+    has_promises: bool,
     cell: Arc<Cell>,
 }
 
 impl ResponseFuture {
     pub(super) fn new(cell: Arc<Cell>) -> Self {
-        Self { receive: Some(RecvStream::new(Arc::clone(&cell), ErrorCode::CANCEL)), cell }
+        let receive = Some(RecvStream::new(Arc::clone(&cell), ErrorCode::CANCEL));
+        Self { receive, has_promises: true, cell }
     }
 
     /// The next interim response (1xx, RFC 9110 §15.2); `None` if the final one is next.
@@ -187,9 +190,12 @@ impl ResponseFuture {
         poll_fn(|cx| self.cell.poll_informational(cx)).await
     }
 
-    /// The responses that the server pushes beside this one.
-    pub fn promises(&self) -> Promises {
-        Promises { cell: Arc::clone(&self.cell) }
+    /// The responses that the server pushes beside this one. `None` if they were taken before.
+    pub fn promises(&mut self) -> Option<Promises> {
+        self.has_promises.then(|| {
+            self.has_promises = false;
+            Promises { cell: Arc::clone(&self.cell) }
+        })
     }
 }
 

@@ -20,6 +20,7 @@ use super::server::SendResponse;
 use super::shared::{Known, Notice, Shared};
 use super::timer::Timer;
 use super::transport::{self, Input};
+use super::waiting::Waiting;
 use crate::config::Config;
 use crate::connection::{Connection, Role};
 use crate::error::{Error, Timeout};
@@ -41,9 +42,7 @@ pub(super) struct Driver<T> {
     pub(super) shared: Shared,
     pub(super) known: watch::Sender<Known>,
     /// Requests that wait to be let open a stream.
-    pub(super) waiting: VecDeque<Arc<Cell>>,
-    /// How many of them were taken back.
-    pub(super) not_waiting: usize,
+    pub(super) waiting: Waiting,
     /// Requests that were received and not accepted.
     pub(super) incoming: VecDeque<(Request<RecvStream>, SendResponse)>,
     pub(super) pings: VecDeque<oneshot::Sender<Duration>>,
@@ -95,8 +94,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             batch: Vec::new(),
             shared: shared.clone(),
             known,
-            waiting: VecDeque::new(),
-            not_waiting: 0,
+            waiting: Waiting::default(),
             incoming: VecDeque::new(),
             pings: VecDeque::new(),
             is_unneeded: false,
@@ -345,11 +343,12 @@ impl<T> Driver<T> {
                 cell.cut(error);
             }
         }
-        let open = self.cells.drain(..).flatten().map(|(_, cell)| cell);
-        for cell in open.chain(self.waiting.drain(..)) {
+        for (key, cell) in self.cells.drain(..).flatten() {
+            cell.cut(if self.core.is_announced(key) { error } else { &Error::Unprocessed });
+        }
+        for cell in self.waiting.drain() {
             cell.cut(error);
         }
-        self.not_waiting = 0;
         self.incoming.clear();
         self.pings.clear();
     }

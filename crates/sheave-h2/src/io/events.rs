@@ -45,45 +45,27 @@ impl<T> Driver<T> {
             }
             None if wants.is_taken_back() => {
                 cell.fail(Error::Closed);
-                if cell.set_waiting(false) {
-                    self.not_waiting += 1;
-                    if self.not_waiting * 2 >= self.waiting.len() {
-                        self.waiting.retain(|cell| cell.is_waiting());
-                        self.not_waiting = 0;
-                    }
-                }
+                self.waiting.remove(cell);
             }
             None => {
                 cell.put_back(wants);
-                if !cell.set_waiting(true) {
-                    self.waiting.push_back(Arc::clone(cell));
-                }
+                self.waiting.push(cell);
             }
         }
     }
 
     /// Opens streams for the requests that wait, as far as the peer allows.
     pub(super) fn open_waiting(&mut self) {
-        while let Some(cell) = self.waiting.front() {
-            if !self.core.takes_streams() {
-                cell.fail(Error::Unprocessed);
-            } else if !self.core.can_open() || !self.core.has_peer_settings() && cell.wants_extended_connect()
-            {
-                return;
-            }
-            if let Some(cell) = self.waiting.pop_front() {
-                self.open(&cell);
-            }
+        if !self.core.takes_streams() {
+            self.waiting.drain().for_each(|cell| cell.fail(Error::Unprocessed));
+        }
+        while self.core.can_open() {
+            let Some(cell) = self.waiting.pop(self.core.has_peer_settings()) else { return };
+            self.open(&cell);
         }
     }
 
     fn open(&mut self, cell: &Arc<Cell>) {
-        let was_waiting = cell.set_waiting(false);
-        if !was_waiting {
-            // It was taken back.
-            self.not_waiting -= 1;
-            return;
-        }
         let (_, mut wants) = cell.take_wants();
         if wants.is_taken_back() {
             return cell.fail(Error::Closed);

@@ -16,6 +16,7 @@ pub mod server;
 mod shared;
 mod timer;
 mod transport;
+mod waiting;
 mod woken;
 
 pub use self::handle::Handle;
