@@ -96,11 +96,13 @@ impl Chunks {
     }
 
     /// Whether it has no memory to write to.
+    #[cfg(feature = "tokio")]
     pub(crate) fn is_bare(&mut self) -> bool {
         self.tail.is_empty() && !self.tail.try_reclaim(1)
     }
 
     /// Gives it memory to write to, if it has none.
+    #[cfg(feature = "tokio")]
     pub(crate) fn lend(&mut self, buffer: BytesMut) {
         if self.is_bare() {
             self.tail = buffer;
@@ -108,6 +110,7 @@ impl Chunks {
     }
 
     /// Takes its memory back, if nothing is in it.
+    #[cfg(feature = "tokio")]
     pub(crate) fn recall(&mut self) -> Option<BytesMut> {
         if !self.is_empty() {
             return None;

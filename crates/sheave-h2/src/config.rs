@@ -18,6 +18,7 @@ pub struct Config {
     pub(crate) max_encoder_table_size: u32,
     pub(crate) max_continuations: u32,
     pub(crate) max_informational: u8,
+    #[cfg(feature = "tokio")]
     pub(crate) max_send_queue: usize,
     pub(crate) enable_connect_protocol: bool,
     pub(crate) enable_push: bool,
@@ -27,6 +28,7 @@ pub struct Config {
     pub(crate) settings_timeout: Option<Duration>,
     pub(crate) keepalive: Option<Duration>,
     pub(crate) keepalive_timeout: Duration,
+    #[cfg(feature = "tokio")]
     pub(crate) write_timeout: Option<Duration>,
 }
 
@@ -43,6 +45,7 @@ impl Default for Config {
             max_encoder_table_size: 4096,
             max_continuations: 8,
             max_informational: 8,
+            #[cfg(feature = "tokio")]
             max_send_queue: 64 << 10,
             enable_connect_protocol: false,
             enable_push: false,
@@ -52,6 +55,7 @@ impl Default for Config {
             settings_timeout: Some(Duration::from_secs(10)),
             keepalive: None,
             keepalive_timeout: Duration::from_secs(20),
+            #[cfg(feature = "tokio")]
             write_timeout: Some(Duration::from_secs(30)),
         }
     }
@@ -117,6 +121,7 @@ impl Config {
     }
 
     /// How much may wait to be sent on a stream before its writers have to wait, in bytes. Default: 64 KiB.
+    #[cfg(feature = "tokio")]
     pub fn max_send_queue(self, most: usize) -> Self {
         Self { max_send_queue: most, ..self }
     }
@@ -171,6 +176,7 @@ impl Config {
     }
 
     /// How long a write to the transport may make no progress. Default: 30 s.
+    #[cfg(feature = "tokio")]
     pub fn write_timeout(self, timeout: Option<Duration>) -> Self {
         Self { write_timeout: timeout, ..self }
     }
