@@ -10,8 +10,8 @@ use http::header::{
     AUTHORIZATION, CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use super::agreed::list_extensions;
 use super::authority::{HostPort, default_port};
@@ -210,6 +210,29 @@ impl ClientRequest {
             append(&mut headers, name.clone(), value.clone())?;
         }
         Ok(headers)
+    }
+
+    /// The request for HTTP/2, an extended CONNECT (RFC 8441 §5): to be sent with `websocket` for its `:protocol`,
+    /// to a server that has announced that it takes such.
+    ///
+    /// A 2xx in answer opens the WebSocket if [`confirm`](Self::confirm) has nothing against it.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::InvalidExtension`] when an extension offers what is no token.
+    pub fn connect(&self, extensions: &[Arc<dyn Extension>]) -> Result<Request<()>, HandshakeError> {
+        let authority = self.host_header.as_bytes();
+        let mut parts = self.uri.clone().into_parts();
+        // RFC 8441 §5: the scheme is that of HTTP
+        parts.scheme = Some(if self.secure { Scheme::HTTPS } else { Scheme::HTTP });
+        let authority = Authority::try_from(authority).map_err(|_| HandshakeError::InvalidHeader(HOST))?;
+        parts.authority = Some(authority);
+        let mut request = Request::new(());
+        *request.method_mut() = Method::CONNECT;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = Uri::from_parts(parts).map_err(|_| HandshakeError::InvalidUri("malformed"))?;
+        *request.headers_mut() = self.headers(extensions)?;
+        Ok(request)
     }
 
     /// Holds the headers of a server's answer against this request, for HTTP/2 where there is no

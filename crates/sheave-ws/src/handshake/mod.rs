@@ -45,9 +45,9 @@
 //!
 //! # HTTP/2
 //!
-//! What RFC 8441 shares with RFC 6455 needs no HTTP/1.1 head: [`Offer::check`], [`Offer::agree`] and
-//! [`Agreed::write_headers`] on a server, [`ClientRequest::headers`] and [`ClientRequest::confirm`] on a
-//! client.
+//! RFC 8441 needs no head of HTTP/1.1: on a server, [`ServerHandshake::check_connect`] in the place of
+//! [`ServerHandshake::check`]; on a client, [`ClientRequest::connect`] for the request, and
+//! [`ClientRequest::confirm`] for the headers of a 2xx.
 
 mod agreed;
 mod authority;

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::{VERSION, encode_response, has_token};
 
@@ -81,9 +81,18 @@ impl Refusal {
     }
 
     /// 405 with the method that would do.
-    pub(super) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET")
-            .header(ALLOW, HeaderValue::from_static("GET"))
+    pub(super) fn method_not_allowed(allowed: Method) -> Self {
+        let reason = format!("a WebSocket is opened with {allowed}");
+        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, reason);
+        match HeaderValue::from_str(allowed.as_str()) {
+            Ok(allowed) => refusal.header(ALLOW, allowed),
+            Err(_) => refusal,
+        }
+    }
+
+    pub(super) fn with_status(mut self, status: StatusCode) -> Self {
+        *self.0.status_mut() = status;
+        self
     }
 
     /// 426 with the version that would do; HTTP/1.1 adds `Upgrade` with [`Self::offering_upgrade`].

@@ -1,4 +1,4 @@
-//! The server's side over HTTP/1.1 (RFC 6455 §4.2).
+//! The server's side over HTTP/1.1 (RFC 6455 §4.2), and over HTTP/2 (RFC 8441).
 
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ impl ServerHandshake {
             return Err(Refusal::bad_request("a WebSocket needs HTTP/1.1"));
         }
         if request.method() != Method::GET {
-            let refusal = Refusal::method_not_allowed();
+            let refusal = Refusal::method_not_allowed(Method::GET);
             return Err(if request.method() == Method::HEAD { refusal.without_content() } else { refusal });
         }
         // RFC 6455 §4.2.1 item 2
@@ -105,7 +105,37 @@ impl ServerHandshake {
         if !is_valid_key(key.as_bytes()) {
             return Err(Refusal::bad_request("Sec-WebSocket-Key is not base64 of 16 bytes"));
         }
-        Ok(Upgrade { offer, accept: accept_key(key.as_bytes()) })
+        Ok(Upgrade { offer, is_connect: false, accept: Some(accept_key(key.as_bytes())) })
+    }
+
+    /// Holds an extended CONNECT of HTTP/2 with this `:protocol` against RFC 8441 §5. Its target is as HTTP/2 has
+    /// it: with scheme, authority and path.
+    ///
+    /// # Errors
+    ///
+    /// The answer that refuses it: 405 for another method, 501 for another protocol, 403 for a foreign origin, 400
+    /// for all else.
+    pub fn check_connect<T>(&self, request: &Request<T>, protocol: &str) -> Result<Upgrade, Refusal> {
+        let headers = request.headers();
+        if request.method() != Method::CONNECT {
+            return Err(Refusal::method_not_allowed(Method::CONNECT));
+        }
+        // RFC 8441 §4, RFC 9110 §7.8: a name of the registry of upgrade tokens, in any case
+        if !protocol.eq_ignore_ascii_case("websocket") {
+            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "only WebSocket is spoken here"));
+        }
+        let authority = request.uri().authority().map_or("", |authority| authority.as_str());
+        if HostPort::parse(authority).is_none() {
+            return Err(Refusal::bad_request("invalid :authority"));
+        }
+        let offer = Offer::check(headers, authority, self).map_err(|refusal| {
+            // RFC 9113 §8.6: HTTP/2 has no upgrade that a 426 could ask for
+            let is_426 = refusal.status() == StatusCode::UPGRADE_REQUIRED;
+            if is_426 { refusal.with_status(StatusCode::BAD_REQUEST) } else { refusal }
+        })?;
+        // RFC 8441 §5: neither key nor accept are used; but some clients send a key, and fail without its answer
+        let key = single(headers, &SEC_WEBSOCKET_KEY).ok().filter(|key| is_valid_key(key.as_bytes()));
+        Ok(Upgrade { offer, is_connect: true, accept: key.map(|key| accept_key(key.as_bytes())) })
     }
 }
 
@@ -114,7 +144,9 @@ impl ServerHandshake {
 #[derive(Debug, Clone)]
 pub struct Upgrade {
     offer: Offer,
-    accept: HeaderValue,
+    /// Whether it came over HTTP/2.
+    is_connect: bool,
+    accept: Option<HeaderValue>,
 }
 
 impl Upgrade {
@@ -138,7 +170,7 @@ impl Upgrade {
         self.offer.choose(supported)
     }
 
-    /// The 101 answer, with `headers` added to it, and what it settles.
+    /// The answer, 101 or over HTTP/2 200, with `headers` added to it, and what it settles.
     ///
     /// # Errors
     ///
@@ -154,12 +186,16 @@ impl Upgrade {
         }
         let agreed = self.offer.agree(subprotocol, extensions)?;
         let mut response = Response::new(());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        // RFC 6455 §4.2.2 item 5; RFC 8441 §5 for what HTTP/2 does without
+        if !self.is_connect {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        }
         let answer = response.headers_mut();
-        // RFC 6455 §4.2.2 item 5
-        answer.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        answer.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        answer.insert(SEC_WEBSOCKET_ACCEPT, self.accept.clone());
+        if let Some(accept) = &self.accept {
+            answer.insert(SEC_WEBSOCKET_ACCEPT, accept.clone());
+        }
         agreed.write_headers(answer)?;
         for (name, value) in &headers {
             append(answer, name.clone(), value.clone())?;
