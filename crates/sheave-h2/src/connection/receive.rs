@@ -114,8 +114,9 @@ impl Connection {
             }
             frame::Frame::WindowUpdate(frame) => self.receive_window_update(frame, now)?,
             frame::Frame::PriorityUpdate(frame) => self.receive_priority_update(frame, now)?,
-            // RFC 9113 §5.3.2, §5.5: without effect.
-            frame::Frame::Priority(_) | frame::Frame::Unknown(_) => self.glitch(now)?,
+            frame::Frame::Priority(frame) => self.receive_priority(frame, now)?,
+            // RFC 9113 §5.5: without effect.
+            frame::Frame::Unknown(_) => self.glitch(now)?,
             // It was taken before.
             frame::Frame::Data(_) => {}
         }
@@ -294,6 +295,18 @@ impl Connection {
         }
         self.scheduler.ready(key, &mut self.streams);
         Ok(())
+    }
+
+    /// Without effect (RFC 9113 §5.3.2), but for what makes no sense.
+    fn receive_priority(&mut self, frame: frame::Priority, now: Instant) -> Result<(), Violation> {
+        self.glitch(now)?;
+        let frame::Priority { stream: id, dependency } = frame;
+        let may_be_open = self.streams.key(id).is_some() || self.is_idle(id) && !self.leaves_out(id);
+        match dependency.of(id) {
+            // Nothing is sent on a closed stream.
+            Err(violation) if may_be_open => Err(violation),
+            _ => Ok(()),
+        }
     }
 
     fn receive_priority_update(&mut self, frame: PriorityUpdate<'_>, now: Instant) -> Result<(), Violation> {
