@@ -251,3 +251,29 @@ async fn trailers_and_interim_responses_and_pushes() {
     bounded(driving).await.unwrap().unwrap();
     bounded(serving).await.unwrap().unwrap();
 }
+
+/// One that waits is opened as soon as another has ended: that one is told of its end all the same.
+#[tokio::test]
+async fn a_stream_that_is_replaced_has_ended() {
+    let (near, far) = duplex(1 << 16);
+    let serving = serve(far, Config::default().max_concurrent_streams(1), echo);
+    let (mut requests, connection) = client::handshake(near);
+    let driving = tokio::spawn(connection);
+    bounded(requests.settings()).await.unwrap();
+    let mut before = requests.send_request(get(), false).unwrap();
+    for round in 0..20 {
+        let next = requests.send_request(get(), false).unwrap();
+        let (response, mut send) = std::mem::replace(&mut before, next);
+        send.send_data(&b"hello"[..]).await.unwrap();
+        send.finish().unwrap();
+        let mut body = bounded(response).await.unwrap().into_body();
+        assert_eq!(all(&mut body).await, b"hello");
+        // The next one has its place by now.
+        bounded(requests.ready()).await.unwrap();
+        let failed = bounded(send.failed()).await;
+        assert!(matches!(failed, Error::Closed), "{round} {failed:?}");
+    }
+    drop((before, requests));
+    bounded(driving).await.unwrap().unwrap();
+    bounded(serving).await.unwrap().unwrap();
+}
