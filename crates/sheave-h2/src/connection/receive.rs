@@ -261,7 +261,8 @@ impl Connection {
             }
             return self.late(now).map(|()| None);
         };
-        if self.is_remote(frame.stream) {
+        let is_answered = self.streams.get(stream).is_some_and(|stream| stream.sending.has_ended);
+        if self.is_remote(frame.stream) && !is_answered {
             // A server bears only so many requests that are taken back (CVE-2023-44487).
             self.count_reset(now)?;
         }
