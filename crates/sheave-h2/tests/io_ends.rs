@@ -3,6 +3,10 @@
 
 mod io_common;
 
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +14,7 @@ use http::{HeaderMap, Request, Response};
 use io_common::{Echo, all, bounded, bytes, echo, serve};
 use sheave_h2::io::{client, server};
 use sheave_h2::{Config, Error, ErrorCode, Protocol, Timeout};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tokio::sync::{mpsc, oneshot};
 
 fn get() -> Request<()> {
@@ -178,6 +182,45 @@ async fn a_dropped_connection_tells_its_handles() {
     assert!(requests.settings().await.is_err());
     assert!(requests.handle().ping().await.is_err());
     assert!(requests.send_request(get(), true).is_err());
+}
+
+/// A peer that sends for ever and ends nothing.
+#[derive(Debug)]
+struct Flood;
+
+impl AsyncRead for Flood {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        buffer.put_slice(b"GET / HTTP/1.1\r\n");
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Flood {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// However much comes after the end, others have their turn.
+#[tokio::test]
+async fn what_comes_after_the_end_holds_nobody_up() {
+    let mut connection = server::handshake(Flood);
+    for _ in 0..100 {
+        let polled = poll_fn(|cx| Poll::Ready(connection.poll_accept(cx))).await;
+        assert!(polled.is_pending());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -189,10 +189,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 let ended = matches!(read, Poll::Ready(Ok(0) | Err(_)));
                 if ended || self.timer.poll(cx, deadline).is_ready() {
                     self.stage = Stage::Done;
-                } else if read.is_pending() {
-                    return Poll::Pending;
+                    return Poll::Ready(Ok(()));
                 }
-                return Poll::Ready(Ok(()));
+                if read.is_ready() {
+                    // There may be no end of it: others have their turn.
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
             }
             Stage::Done => return Poll::Ready(Ok(())),
         }
