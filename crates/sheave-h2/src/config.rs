@@ -78,7 +78,9 @@ impl Config {
 
     /// How much the peer may have on its way on all streams, in bytes, from 65 535 to 2^31 - 1. What has arrived does
     /// not count, until that much of it is unread: then the peer has to wait, so that at most twice as much is ever
-    /// held for one connection. The growth of all streams' windows stays within it too. Default: 16 MiB.
+    /// held for one connection. The windows of all streams together grow by no more than half of it; if the other half
+    /// holds the initial windows of all streams, as by default, those that nobody reads never stop others.
+    /// Default: 16 MiB.
     pub fn connection_window_size(self, size: u32) -> Self {
         Self { connection_window_size: size.clamp(65_535, MAX_WINDOW_SIZE), ..self }
     }

@@ -366,56 +366,79 @@ fn budgets_at_their_bounds() {
     }
 }
 
+/// How much may be sent on each stream after a while, if it takes a round trip until it comes, and `pause` until it is read
+/// then.
+fn grown(config: Config, pause: Duration, streams: u32) -> (Wire, Vec<usize>) {
+    let mut wire = Wire::server(config);
+    wire.releases = false;
+    let mut windows = vec![65_535; streams as usize];
+    for id in 0..streams {
+        wire.request(2 * id + 1, 0);
+    }
+    for _ in 0..30 {
+        wire.frames();
+        wire.advance(TRIP);
+        wire.pong();
+        send_all(&mut wire, &mut windows);
+        wire.advance(pause);
+        for (key, length) in std::mem::take(&mut wire.unreleased) {
+            wire.connection.release(key, length, wire.now);
+        }
+        assert!(wire.error.is_none());
+        for frame in wire.frames() {
+            let update = frame.strip_prefix("WINDOW_UPDATE ").and_then(|update| update.split_once(' '));
+            if let Some((id, increment)) = update.filter(|(id, _)| *id != "0") {
+                let id: usize = id.parse().unwrap();
+                windows[id / 2] += increment.parse::<usize>().unwrap();
+            }
+        }
+    }
+    (wire, windows)
+}
+
+const TRIP: Duration = Duration::from_millis(100);
+
+/// The peer sends as much as it may on each of the first streams. Nothing is read.
+fn send_all(wire: &mut Wire, windows: &mut [usize]) {
+    for (window, id) in windows.iter_mut().zip((1..).step_by(2)) {
+        while *window > 0 {
+            let length = (*window).min(16_384);
+            wire.data(id, &vec![0; length], 0);
+            *window -= length;
+            // This is for the connection's window.
+            wire.frames();
+        }
+    }
+}
+
 /// A window grows, up to a cap, when its reader empties it within two round trips; and the windows of all streams in all
-/// by no more than the connection's budget.
+/// by no more than half of the connection's budget.
 #[test]
 fn windows_grow() {
-    let trip = Duration::from_millis(100);
-    // How much may be sent on each stream after a while, if it takes a round trip until it comes, and `pause` until it is
-    // read then.
-    let grown = |config: Config, pause: Duration, streams: u32| {
-        let mut wire = Wire::server(config);
-        wire.releases = false;
-        let mut windows = vec![65_535; streams as usize];
-        for id in 0..streams {
-            wire.request(2 * id + 1, 0);
-        }
-        for _ in 0..30 {
-            wire.frames();
-            wire.advance(trip);
-            wire.pong();
-            for (window, id) in windows.iter_mut().zip((1..).step_by(2)) {
-                while *window > 0 {
-                    let length = (*window).min(16_384);
-                    wire.data(id, &vec![0; length], 0);
-                    *window -= length;
-                    // Nothing is read yet: this is for the connection's window.
-                    wire.frames();
-                }
-            }
-            wire.advance(pause);
-            for (key, length) in std::mem::take(&mut wire.unreleased) {
-                wire.connection.release(key, length, wire.now);
-            }
-            assert!(wire.error.is_none());
-            for frame in wire.frames() {
-                let update = frame.strip_prefix("WINDOW_UPDATE ").and_then(|update| update.split_once(' '));
-                if let Some((id, increment)) = update.filter(|(id, _)| *id != "0") {
-                    let id: usize = id.parse().unwrap();
-                    windows[id / 2] += increment.parse::<usize>().unwrap();
-                }
-            }
-        }
-        windows
-    };
     let config = || Config::default().max_window_size(1 << 20).connection_window_size(16 << 20);
-    assert_eq!(grown(config(), Duration::ZERO, 1), [1 << 20]);
-    assert_eq!(grown(config().max_window_size(0), Duration::ZERO, 1), [65_535]);
+    assert_eq!(grown(config(), Duration::ZERO, 1).1, [1 << 20]);
+    assert_eq!(grown(config().max_window_size(0), Duration::ZERO, 1).1, [65_535]);
     // A reader that is slower than the window needs no larger one.
-    assert_eq!(grown(config(), 2 * trip, 1), [65_535]);
+    assert_eq!(grown(config(), 2 * TRIP, 1).1, [65_535]);
     // Not beyond what is held for all.
-    let windows = grown(config().connection_window_size(1 << 20), Duration::ZERO, 4);
+    let (_, windows) = grown(config().connection_window_size(2 << 20), Duration::ZERO, 4);
     assert_eq!(windows.iter().map(|window| window - 65_535).sum::<usize>(), 1 << 20, "{windows:?}");
+}
+
+/// However far windows have grown, and however many readers stop then: by default they do not stop another.
+#[test]
+fn readers_that_stop_leave_room_for_others() {
+    const STREAMS: usize = 100;
+    let (mut wire, mut windows) = grown(Config::default(), Duration::ZERO, STREAMS as u32);
+    assert!(windows.iter().sum::<usize>() > 8 << 20, "{windows:?}");
+    send_all(&mut wire, &mut windows[..STREAMS - 1]);
+    assert!(wire.error.is_none() && !wire.connection.is_congested());
+    wire.releases = true;
+    for _ in 0..4096 {
+        wire.data(2 * STREAMS as u32 - 1, &[0; 16_384], 0);
+        wire.frames();
+        assert!(wire.error.is_none() && !wire.connection.is_congested());
+    }
 }
 
 /// §6.9.1: neither growth nor a setting, nor both, ever make a window that the peer must not accept.
