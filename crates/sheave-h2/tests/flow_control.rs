@@ -177,12 +177,20 @@ fn windows_are_exceeded() {
             wire.data(3, &[0; 1000], END_STREAM);
             assert_eq!(wire.events(), ["data 3 [1000] end"]);
         }
-        let mut wire = Wire::server(config().initial_window_size(1 << 20).connection_window_size(65_535));
-        wire.cut = cut;
-        wire.releases = false;
-        wire.request(1, 0);
-        wire.data(1, &[0; 65_536], 0);
-        assert_eq!(wire.code(), Some(ErrorCode::FLOW_CONTROL_ERROR));
+        // The same of the connection's.
+        for (padding, flags) in [(None, 0), (Some(100), PADDED)] {
+            for (length, fits) in [(65_535, true), (65_536, false)] {
+                let mut wire =
+                    Wire::server(config().initial_window_size(1 << 20).connection_window_size(65_535));
+                wire.cut = cut;
+                wire.releases = false;
+                wire.request(1, 0);
+                let mut payload: Vec<u8> = padding.into_iter().collect();
+                payload.resize(length, 0);
+                wire.data(1, &payload, flags);
+                assert_eq!(wire.code(), (!fits).then_some(ErrorCode::FLOW_CONTROL_ERROR));
+            }
+        }
     }
 }
 
@@ -371,15 +379,21 @@ fn budgets_at_their_bounds() {
 fn grown(config: Config, pause: Duration, streams: u32) -> (Wire, Vec<usize>) {
     let mut wire = Wire::server(config);
     wire.releases = false;
+    let windows = grow(&mut wire, 1, pause, streams);
+    (wire, windows)
+}
+
+/// The same of new streams, of which this is the first.
+fn grow(wire: &mut Wire, first: u32, pause: Duration, streams: u32) -> Vec<usize> {
     let mut windows = vec![65_535; streams as usize];
-    for id in 0..streams {
-        wire.request(2 * id + 1, 0);
+    for stream in 0..streams {
+        wire.request(first + 2 * stream, 0);
     }
     for _ in 0..30 {
         wire.frames();
         wire.advance(TRIP);
         wire.pong();
-        send_all(&mut wire, &mut windows);
+        send_all(wire, first, &mut windows);
         wire.advance(pause);
         for (key, length) in std::mem::take(&mut wire.unreleased) {
             wire.connection.release(key, length, wire.now);
@@ -388,19 +402,32 @@ fn grown(config: Config, pause: Duration, streams: u32) -> (Wire, Vec<usize>) {
         for frame in wire.frames() {
             let update = frame.strip_prefix("WINDOW_UPDATE ").and_then(|update| update.split_once(' '));
             if let Some((id, increment)) = update.filter(|(id, _)| *id != "0") {
-                let id: usize = id.parse().unwrap();
-                windows[id / 2] += increment.parse::<usize>().unwrap();
+                let id: u32 = id.parse().unwrap();
+                windows[(id - first) as usize / 2] += increment.parse::<usize>().unwrap();
             }
         }
     }
-    (wire, windows)
+    windows
 }
 
 const TRIP: Duration = Duration::from_millis(100);
 
-/// The peer sends as much as it may on each of the first streams. Nothing is read.
-fn send_all(wire: &mut Wire, windows: &mut [usize]) {
-    for (window, id) in windows.iter_mut().zip((1..).step_by(2)) {
+/// What windows have grown by is free again once their streams are closed.
+#[test]
+fn growth_is_given_back() {
+    let config = Config::default().max_window_size(1 << 20).connection_window_size(2 << 20);
+    let (mut wire, windows) = grown(config, Duration::ZERO, 1);
+    assert_eq!(windows, [1 << 20]);
+    for round in 0..4 {
+        wire.reset(2 * round + 1, ErrorCode::CANCEL);
+        let windows = grow(&mut wire, 2 * round + 3, Duration::ZERO, 1);
+        assert_eq!(windows, [1 << 20], "{round}");
+    }
+}
+
+/// The peer sends as much as it may on each of these streams. Nothing is read.
+fn send_all(wire: &mut Wire, first: u32, windows: &mut [usize]) {
+    for (window, id) in windows.iter_mut().zip((first..).step_by(2)) {
         while *window > 0 {
             let length = (*window).min(16_384);
             wire.data(id, &vec![0; length], 0);
@@ -431,7 +458,7 @@ fn readers_that_stop_leave_room_for_others() {
     const STREAMS: usize = 100;
     let (mut wire, mut windows) = grown(Config::default(), Duration::ZERO, STREAMS as u32);
     assert!(windows.iter().sum::<usize>() > 8 << 20, "{windows:?}");
-    send_all(&mut wire, &mut windows[..STREAMS - 1]);
+    send_all(&mut wire, 1, &mut windows[..STREAMS - 1]);
     assert!(wire.error.is_none() && !wire.connection.is_congested());
     wire.releases = true;
     for _ in 0..4096 {
