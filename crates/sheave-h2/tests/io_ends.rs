@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use io_common::{Echo, all, bounded, bytes, echo, serve};
 use sheave_h2::io::{client, server};
-use sheave_h2::{Config, Error, ErrorCode, Protocol, Timeout};
+use sheave_h2::{Config, Error, ErrorCode, Protocol, Timeout, Usage};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tokio::sync::{mpsc, oneshot};
 
@@ -261,6 +261,36 @@ async fn keepalive_finds_a_peer_that_is_gone() {
     far.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
     let error = tokio::time::timeout(Duration::from_secs(600), connection).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Timeout(Timeout::KeepAlive)), "{error:?}");
+}
+
+/// A push to a client that takes none fails, and with it one on it, which there is not at all (RFC 9113 §8.4.1).
+#[tokio::test]
+async fn pushes_that_fail() {
+    let (near, far) = duplex(1 << 16);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let serving = serve(far, Config::default(), move |_, mut respond| {
+        let tell = tell.clone();
+        async move {
+            let pushed = || Request::get("https://example.org/pushed").body(()).unwrap();
+            let mut first = respond.push(pushed()).unwrap();
+            let second = first.push(pushed()).unwrap();
+            let sends =
+                [first, second].map(|respond| respond.send_response(Response::new(()), false).unwrap());
+            for mut send in sends {
+                tell.send(bounded(send.failed()).await).unwrap();
+            }
+            respond.send_response(Response::new(()), true).unwrap();
+        }
+    });
+    let (mut requests, connection) = client::handshake(near);
+    let driving = tokio::spawn(connection);
+    let (response, send) = requests.send_request(get(), true).unwrap();
+    assert_eq!(bounded(response).await.unwrap().status(), 200);
+    assert!(matches!(told.recv().await, Some(Error::Usage(Usage::NoPush))));
+    assert!(matches!(told.recv().await, Some(Error::Unprocessed)));
+    drop((requests, send));
+    bounded(driving).await.unwrap().unwrap();
+    bounded(serving).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ impl<T> Driver<T> {
                         // It may have been answered before.
                         self.attend(&promised);
                     }
-                    Err(error) => promised.fail(error),
+                    Err(error) => promised.give_up(&error),
                 },
                 Section::Request(..) => {}
             }
