@@ -266,6 +266,25 @@ fn empty_headers() {
     assert!(rounds <= 10_010, "{rounds}");
 }
 
+/// Requests behind the GOAWAY that says that none is taken any more: they are neither served nor borne for ever.
+#[test]
+fn requests_behind_the_end() {
+    let _alone = alone();
+    let mut target = Target::server(Config::default());
+    target.connection.shutdown(target.now);
+    target.now += Duration::from_secs(5);
+    target.connection.handle_timeout(target.now).unwrap();
+    target.read();
+    let attack = |target: &mut Target, round: u32| target.headers(id(round), &GET, END_HEADERS);
+    assert_eq!(target.attack(9_000, attack), 9_000);
+    assert_eq!(target.opened.len(), 1);
+    target.assert_neighbour();
+    let rounds = target.attack(10_000, |target, round| attack(target, 9_000 + round));
+    assert!((900..=1100).contains(&rounds), "{rounds}");
+    assert_eq!(target.goaway, CALM);
+    assert!(target.growth() < 64 * KIB, "{}", target.growth());
+}
+
 /// A peer that opens no windows, or tiny ones (CVE-2019-9511, CVE-2019-9517).
 #[test]
 fn windows_that_are_closed() {

@@ -372,7 +372,19 @@ fn priority_update_frames() {
     send(&mut wire, 3, 4 << 20);
     let frames = batch(&mut wire);
     assert!(frames.iter().filter(|frame| frame.1 != 3).count() <= 1, "{frames:?}");
+    // Of a stream that is skipped: not of the next.
+    let mut wire = server(1);
+    priority_update(&mut wire, 3, "u=1, i");
+    answer(&mut wire, 5, &[]);
+    send(&mut wire, 1, 4 << 20);
+    send(&mut wire, 5, 4 << 20);
+    let frames = batch(&mut wire);
+    assert!(frames.iter().filter(|frame| frame.1 == 1).count() >= 3, "{frames:?}");
     // Of a stream that is closed: nothing.
+    let mut wire = server(3);
+    for id in [1, 3] {
+        send(&mut wire, id, 4 << 20);
+    }
     let key = wire.stream(3);
     wire.connection.reset(key, ErrorCode::CANCEL);
     priority_update(&mut wire, 3, "u=0");
