@@ -134,8 +134,9 @@ impl Config {
         Self { enable_push: enable, ..self }
     }
 
-    /// How often streams may end by RST_STREAM: the peer's of what is not answered yet, and ours that it brought about. More end the connection with
-    /// ENHANCE_YOUR_CALM. Default: 1 000 at once, or as many as there may be streams if that is more, and 33 a second.
+    /// How often streams may end by RST_STREAM: the peer's of what is not answered yet, and ours that it brought about. More
+    /// end the connection with ENHANCE_YOUR_CALM. Default: 1 000 at once, or as many as there may be streams if that is
+    /// more, and 33 a second.
     pub fn resets(self, rate: Rate) -> Self {
         Self { resets: Some(rate), ..self }
     }
