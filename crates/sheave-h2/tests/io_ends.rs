@@ -9,11 +9,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
 use io_common::{Echo, all, bounded, bytes, echo, serve};
 use sheave_h2::io::{client, server};
-use sheave_h2::{Config, Error, ErrorCode, Protocol, Timeout, Usage};
+use sheave_h2::{Config, Error, ErrorCode, PREFACE, Protocol, StreamId, Timeout, Usage, frame};
+use sheave_hpack::{Encoder, Field};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tokio::sync::{mpsc, oneshot};
 
@@ -182,6 +183,57 @@ async fn a_dropped_connection_tells_its_handles() {
     assert!(requests.settings().await.is_err());
     assert!(requests.handle().ping().await.is_err());
     assert!(requests.send_request(get(), true).is_err());
+}
+
+/// A stream that ends by what we send makes room as well.
+#[tokio::test]
+async fn the_end_of_a_request_lets_the_next_begin() {
+    let (near, far) = duplex(1 << 16);
+    let serving = serve(far, Config::default().max_concurrent_streams(1), |request, respond| async move {
+        let _send = respond.send_response(Response::new(()), true).unwrap();
+        all(&mut request.into_body()).await;
+    });
+    let (mut requests, connection) = client::handshake(near);
+    let driving = tokio::spawn(connection);
+    bounded(requests.settings()).await.unwrap();
+    let (response, mut first) = requests.send_request(get(), false).unwrap();
+    assert_eq!(all(bounded(response).await.unwrap().body_mut()).await, b"");
+    let (response, mut second) = requests.send_request(get(), false).unwrap();
+    first.finish().unwrap();
+    bounded(response).await.unwrap();
+    second.finish().unwrap();
+    drop((requests, first, second));
+    bounded(driving).await.unwrap().unwrap();
+    bounded(serving).await.unwrap().unwrap();
+}
+
+/// Who has taken a request back before it was looked at has nobody look at it.
+#[tokio::test]
+async fn what_is_taken_back_is_not_accepted() {
+    let (mut near, far) = duplex(1 << 16);
+    let mut connection = server::handshake(far);
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    frame::Settings::write(&[], &mut bytes);
+    let mut encoder = Encoder::new();
+    for stream in [1, 3, 5].map(StreamId::new) {
+        let mut block = BytesMut::new();
+        let fields =
+            [(":method", "GET"), (":scheme", "https"), (":path", "/"), (":authority", "example.org")];
+        encoder.encode(fields.map(|(name, value)| Field::new(name, value)), &mut block);
+        let (fragment, dependency, padding) = (&block[..], None, None);
+        frame::Headers { stream, end_stream: true, end_headers: true, dependency, fragment, padding }
+            .write(&mut bytes);
+        if stream.get() != 3 {
+            frame::RstStream { stream, code: ErrorCode::CANCEL }.write(&mut bytes);
+        }
+    }
+    near.write_all(&bytes).await.unwrap();
+    let (_request, respond) = bounded(connection.accept()).await.unwrap().unwrap();
+    assert_eq!(respond.send_response(Response::new(()), true).unwrap().id(), Some(StreamId::new(3)));
+    drop(near);
+    while let Some(accepted) = bounded(connection.accept()).await {
+        assert!(accepted.is_err(), "{accepted:?}");
+    }
 }
 
 /// A peer that sends for ever and ends nothing.

@@ -326,6 +326,28 @@ fn what_is_of_no_use_in_part_goes_one_by_one() {
     assert!(last <= 6, "{ids:?}");
 }
 
+/// Streams that get a little again and again, each just when it has nothing, do not go ahead for ever (RFC 8290 §4.2).
+#[test]
+fn what_is_short_again_and_again_holds_nobody_up() {
+    let mut wire = Wire::server(Config::default());
+    wire.settings(&[(4, 1 << 30)]);
+    for id in [1, 3, 5] {
+        answer(&mut wire, id, &[]);
+    }
+    send(&mut wire, 1, 1 << 20);
+    data(&mut wire);
+    let mut lengths = [0; 6];
+    for round in 0..200 {
+        send(&mut wire, if round % 2 == 0 { 3 } else { 5 }, 1000);
+        wire.window_update(0, 1000);
+        for (id, length) in data(&mut wire) {
+            lengths[id as usize] += length;
+        }
+    }
+    // A third is one's share.
+    assert!(lengths[1] >= 60_000, "{lengths:?}");
+}
+
 /// RFC 9218 §11
 #[test]
 fn a_tunnel_always_shares() {
