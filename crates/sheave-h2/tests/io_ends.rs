@@ -189,11 +189,13 @@ async fn a_dropped_connection_tells_its_handles() {
 #[tokio::test]
 async fn the_end_of_a_request_lets_the_next_begin() {
     let (near, far) = duplex(1 << 16);
-    let serving = serve(far, Config::default().max_concurrent_streams(1), |request, respond| async move {
+    // No timer has the connection look again by chance.
+    let config = Config::default().max_concurrent_streams(1).handshake_timeout(None).settings_timeout(None);
+    let serving = serve(far, config.clone(), |request, respond| async move {
         let _send = respond.send_response(Response::new(()), true).unwrap();
         all(&mut request.into_body()).await;
     });
-    let (mut requests, connection) = client::handshake(near);
+    let (mut requests, connection) = client::handshake_with(near, config);
     let driving = tokio::spawn(connection);
     bounded(requests.settings()).await.unwrap();
     let (response, mut first) = requests.send_request(get(), false).unwrap();
