@@ -238,6 +238,21 @@ async fn what_is_taken_back_is_not_accepted() {
     }
 }
 
+/// A peer that reads only once all that it sends was taken is told why it was in vain.
+#[tokio::test]
+async fn who_reads_late_is_told_as_well() {
+    let (mut near, far) = duplex(50);
+    let mut connection = server::handshake(far);
+    let serving = tokio::spawn(async move { connection.accept().await.unwrap().unwrap_err() });
+    tokio::time::timeout(Duration::from_secs(20), near.write_all(&bytes(100_000))).await.unwrap().unwrap();
+    let mut told = Vec::new();
+    bounded(near.read_to_end(&mut told)).await.unwrap();
+    let reason = b"not the preface of HTTP/2";
+    assert!(told.ends_with(reason), "{told:?}");
+    drop(near);
+    assert!(matches!(bounded(serving).await.unwrap(), Error::Protocol(_)));
+}
+
 /// A peer that sends for ever and ends nothing.
 #[derive(Debug)]
 struct Flood;
