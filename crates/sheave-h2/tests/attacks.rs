@@ -266,6 +266,20 @@ fn empty_headers() {
     assert!(rounds <= 10_010, "{rounds}");
 }
 
+/// The same for hours, where there may be any number of streams.
+#[test]
+fn priorities_of_any_number_of_streams() {
+    let _alone = alone();
+    let mut target = Target::server(Config::default().max_concurrent_streams(u32::MAX));
+    let rounds = target.attack(100_000, |target, round| {
+        target.now += Duration::from_millis(4);
+        frame(Kind::PRIORITY_UPDATE, 0, 0, &[&id(round).to_be_bytes()[..], b"u=1"].concat())
+    });
+    assert_eq!(rounds, 100_000, "{:?}", target.error);
+    target.assert_neighbour();
+    assert!(target.growth() < 64 * KIB, "{}", target.growth());
+}
+
 /// Requests behind the GOAWAY that says that none is taken any more: they are neither served nor borne for ever.
 #[test]
 fn requests_behind_the_end() {

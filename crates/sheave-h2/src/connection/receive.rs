@@ -14,6 +14,8 @@ use crate::streams::StreamKey;
 
 /// How many frames may wait to acknowledge something before the peer reads.
 const MAX_ACKS: u32 = 1000;
+/// Of how many streams that are still to come the priority is kept, however many there may be.
+const MAX_ANNOUNCED: usize = 1000;
 /// How much may wait in answer to what came, in bytes.
 const MAX_ANSWERS: usize = 256 << 10;
 
@@ -320,7 +322,8 @@ impl Connection {
                 let why = "PRIORITY_UPDATE for more streams than there may be";
                 return Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, why));
             }
-            if active > u64::from(self.local.told().max_concurrent_streams) {
+            let most = u64::from(self.local.told().max_concurrent_streams);
+            if active > most || self.announced.len() > MAX_ANNOUNCED {
                 self.announced.pop_last();
             }
         }
