@@ -95,6 +95,30 @@ impl Chunks {
         }
     }
 
+    /// An empty queue does not hold memory for nothing.
+    fn forget(&mut self) {
+        if self.is_empty() {
+            self.chunks = VecDeque::new();
+            self.tail.clear();
+            if self.is_cut || self.tail.try_reclaim(KEPT + 1) {
+                (self.tail, self.is_cut) = (BytesMut::new(), false);
+            }
+        }
+    }
+
+    fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            self.is_cut = true;
+            let tail = self.tail.split().freeze();
+            self.chunked += tail.len();
+            self.chunks.push_back(tail);
+        }
+    }
+}
+
+/// Memory that is lent for a while.
+#[cfg(feature = "tokio")]
+impl Chunks {
     /// Whether it has no memory to write to.
     pub(crate) fn is_bare(&mut self) -> bool {
         self.tail.is_empty() && !self.tail.try_reclaim(1)
@@ -117,26 +141,6 @@ impl Chunks {
         let mut buffer = std::mem::take(&mut self.tail);
         buffer.clear();
         buffer.try_reclaim(1).then_some(buffer)
-    }
-
-    /// An empty queue does not hold memory for nothing.
-    fn forget(&mut self) {
-        if self.is_empty() {
-            self.chunks = VecDeque::new();
-            self.tail.clear();
-            if self.is_cut || self.tail.try_reclaim(KEPT + 1) {
-                (self.tail, self.is_cut) = (BytesMut::new(), false);
-            }
-        }
-    }
-
-    fn seal(&mut self) {
-        if !self.tail.is_empty() {
-            self.is_cut = true;
-            let tail = self.tail.split().freeze();
-            self.chunked += tail.len();
-            self.chunks.push_back(tail);
-        }
     }
 }
 

@@ -18,6 +18,7 @@ pub struct Config {
     pub(crate) max_encoder_table_size: u32,
     pub(crate) max_continuations: u32,
     pub(crate) max_informational: u8,
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "of the driver"))]
     pub(crate) max_send_queue: usize,
     pub(crate) enable_connect_protocol: bool,
     pub(crate) enable_push: bool,
@@ -27,6 +28,7 @@ pub struct Config {
     pub(crate) settings_timeout: Option<Duration>,
     pub(crate) keepalive: Option<Duration>,
     pub(crate) keepalive_timeout: Duration,
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "of the driver"))]
     pub(crate) write_timeout: Option<Duration>,
 }
 
