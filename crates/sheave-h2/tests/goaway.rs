@@ -88,6 +88,28 @@ fn a_server_ends_after_its_client() {
     assert!(wire.connection.is_finished());
 }
 
+/// A request of which the fields have not all come when the time is over is served.
+#[test]
+fn a_server_ends_while_fields_arrive() {
+    for cut in CUTS {
+        let mut wire = Wire::server(Config::default()).cut(cut);
+        wire.connection.shutdown(wire.now);
+        let block = wire.block(&GET);
+        wire.frame(Kind::HEADERS, END_STREAM, 1, &block[..2]);
+        wire.frames();
+        wire.advance(Duration::from_secs(5));
+        wire.connection.handle_timeout(wire.now).unwrap();
+        assert_eq!(wire.frames(), ["GOAWAY 1 NO_ERROR"]);
+        assert!(!wire.connection.is_finished());
+        wire.frame(Kind::CONTINUATION, END_HEADERS, 1, &block[2..]);
+        assert_eq!(wire.events(), ["request 1 GET https://example.org/ end"]);
+        let key = wire.stream(1);
+        wire.respond(key, true);
+        wire.frames();
+        assert!(wire.connection.is_finished());
+    }
+}
+
 /// "Endpoints MUST NOT increase the value they send in the last stream identifier": also when an error follows.
 #[test]
 fn the_last_stream_does_not_go_up() {

@@ -14,6 +14,8 @@ use crate::streams::StreamKey;
 
 /// How many frames may wait to acknowledge something before the peer reads.
 const MAX_ACKS: u32 = 1000;
+/// Of how many streams that are still to come the priority is kept, however many there may be.
+const MAX_ANNOUNCED: usize = 1000;
 /// How much may wait in answer to what came, in bytes.
 const MAX_ANSWERS: usize = 256 << 10;
 
@@ -262,7 +264,8 @@ impl Connection {
             }
             return self.late(now).map(|()| None);
         };
-        if self.is_remote(frame.stream) {
+        let is_answered = self.streams.get(stream).is_some_and(|stream| stream.sending.has_ended);
+        if self.is_remote(frame.stream) && !is_answered {
             // A server bears only so many requests that are taken back (CVE-2023-44487).
             self.count_reset(now)?;
         }
@@ -332,7 +335,8 @@ impl Connection {
                 let why = "PRIORITY_UPDATE for more streams than there may be";
                 return Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, why));
             }
-            if active > u64::from(self.local.told().max_concurrent_streams) {
+            let most = u64::from(self.local.told().max_concurrent_streams);
+            if active > most || self.announced.len() > MAX_ANNOUNCED {
                 self.announced.pop_last();
             }
         }
