@@ -10,6 +10,7 @@ use io_common::{Echo, all, bounded, bytes, serve};
 use sheave_h2::io::{RecvStream, client};
 use sheave_h2::{Config, Protocol};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::task::JoinHandle;
 
 #[tokio::test]
 async fn one_that_nobody_reads_does_not_stop_the_others() {
@@ -170,8 +171,8 @@ async fn what_was_read_before_the_end_counts_as_read() {
     bounded(serving).await.unwrap().unwrap();
 }
 
-#[tokio::test]
-async fn released_by_hand() {
+/// A tunnel with a window of 1000 bytes that is released by hand, through which 5000 are sent and come back.
+async fn by_hand() -> (Echo, JoinHandle<()>, RecvStream) {
     let mut echo = Echo::start(Config::default().initial_window_size(1000));
     let (mut send, mut receive) = echo.tunnel().await;
     receive.manual_release(true);
@@ -179,6 +180,12 @@ async fn released_by_hand() {
         send.send_data(Bytes::from(bytes(5000))).await.unwrap();
         send.finish().unwrap();
     });
+    (echo, sending, receive)
+}
+
+#[tokio::test]
+async fn released_by_hand() {
+    let (echo, sending, mut receive) = by_hand().await;
     let mut got = Vec::new();
     while got.len() < 1000 {
         got.extend_from_slice(&bounded(receive.data()).await.unwrap().unwrap());
@@ -210,13 +217,7 @@ async fn released_by_hand() {
 
 #[tokio::test]
 async fn trailers_behind_what_is_released_by_hand() {
-    let mut echo = Echo::start(Config::default().initial_window_size(1000));
-    let (mut send, mut receive) = echo.tunnel().await;
-    receive.manual_release(true);
-    let sending = tokio::spawn(async move {
-        send.send_data(Bytes::from(bytes(5000))).await.unwrap();
-        send.finish().unwrap();
-    });
+    let (echo, sending, mut receive) = by_hand().await;
     assert!(bounded(receive.trailers()).await.unwrap().is_none());
     bounded(sending).await.unwrap();
     drop(receive);
