@@ -95,33 +95,6 @@ impl Chunks {
         }
     }
 
-    /// Whether it has no memory to write to.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn is_bare(&mut self) -> bool {
-        self.tail.is_empty() && !self.tail.try_reclaim(1)
-    }
-
-    /// Gives it memory to write to, if it has none.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn lend(&mut self, buffer: BytesMut) {
-        if self.is_bare() {
-            self.tail = buffer;
-        }
-    }
-
-    /// Takes its memory back, if nothing is in it.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn recall(&mut self) -> Option<BytesMut> {
-        if !self.is_empty() {
-            return None;
-        }
-        self.chunks = VecDeque::new();
-        self.is_cut = false;
-        let mut buffer = std::mem::take(&mut self.tail);
-        buffer.clear();
-        buffer.try_reclaim(1).then_some(buffer)
-    }
-
     /// An empty queue does not hold memory for nothing.
     fn forget(&mut self) {
         if self.is_empty() {
@@ -140,6 +113,34 @@ impl Chunks {
             self.chunked += tail.len();
             self.chunks.push_back(tail);
         }
+    }
+}
+
+/// Memory that is lent for a while.
+#[cfg(feature = "tokio")]
+impl Chunks {
+    /// Whether it has no memory to write to.
+    pub(crate) fn is_bare(&mut self) -> bool {
+        self.tail.is_empty() && !self.tail.try_reclaim(1)
+    }
+
+    /// Gives it memory to write to, if it has none.
+    pub(crate) fn lend(&mut self, buffer: BytesMut) {
+        if self.is_bare() {
+            self.tail = buffer;
+        }
+    }
+
+    /// Takes its memory back, if nothing is in it.
+    pub(crate) fn recall(&mut self) -> Option<BytesMut> {
+        if !self.is_empty() {
+            return None;
+        }
+        self.chunks = VecDeque::new();
+        self.is_cut = false;
+        let mut buffer = std::mem::take(&mut self.tail);
+        buffer.clear();
+        buffer.try_reclaim(1).then_some(buffer)
     }
 }
 

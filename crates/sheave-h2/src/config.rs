@@ -82,7 +82,9 @@ impl Config {
 
     /// How much the peer may have on its way on all streams, in bytes, from 65 535 to 2^31 - 1. What has arrived does
     /// not count, until that much of it is unread: then the peer has to wait, so that at most twice as much is ever
-    /// held for one connection. The growth of all streams' windows stays within it too. Default: 16 MiB.
+    /// held for one connection. The windows of all streams together grow by no more than half of it; if the other half
+    /// holds the initial windows of all streams, as by default, those that nobody reads never stop others.
+    /// Default: 16 MiB.
     pub fn connection_window_size(self, size: u32) -> Self {
         Self { connection_window_size: size.clamp(65_535, MAX_WINDOW_SIZE), ..self }
     }
@@ -137,8 +139,9 @@ impl Config {
         Self { enable_push: enable, ..self }
     }
 
-    /// How often streams may end by RST_STREAM: the peer's, and ours that it brought about. More end the connection with
-    /// ENHANCE_YOUR_CALM. Default: 1 000 at once, or as many as there may be streams if that is more, and 33 a second.
+    /// How often streams may end by RST_STREAM: the peer's of what is not answered yet, and ours that it brought about. More
+    /// end the connection with ENHANCE_YOUR_CALM. Default: 1 000 at once, or as many as there may be streams if that is
+    /// more, and 33 a second.
     pub fn resets(self, rate: Rate) -> Self {
         Self { resets: Some(rate), ..self }
     }

@@ -57,7 +57,8 @@ pub enum Event {
         /// The fields.
         trailers: HeaderMap,
     },
-    /// The server will answer a request that was not made (RFC 9113 §8.4).
+    /// The server will answer a request that was not made (RFC 9113 §8.4). Whether it may speak for that authority is for the
+    /// user to know: if not, the stream is to be [reset](crate::Connection::reset) with PROTOCOL_ERROR (§10.1).
     Promise {
         /// The stream of the request that was made.
         stream: StreamKey,

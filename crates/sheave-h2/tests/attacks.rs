@@ -266,6 +266,39 @@ fn empty_headers() {
     assert!(rounds <= 10_010, "{rounds}");
 }
 
+/// The same for hours, where there may be any number of streams.
+#[test]
+fn priorities_of_any_number_of_streams() {
+    let _alone = alone();
+    let mut target = Target::server(Config::default().max_concurrent_streams(u32::MAX));
+    let rounds = target.attack(100_000, |target, round| {
+        target.now += Duration::from_millis(4);
+        frame(Kind::PRIORITY_UPDATE, 0, 0, &[&id(round).to_be_bytes()[..], b"u=1"].concat())
+    });
+    assert_eq!(rounds, 100_000, "{:?}", target.error);
+    target.assert_neighbour();
+    assert!(target.growth() < 64 * KIB, "{}", target.growth());
+}
+
+/// Requests behind the GOAWAY that says that none is taken any more: they are neither served nor borne for ever.
+#[test]
+fn requests_behind_the_end() {
+    let _alone = alone();
+    let mut target = Target::server(Config::default());
+    target.connection.shutdown(target.now);
+    target.now += Duration::from_secs(5);
+    target.connection.handle_timeout(target.now).unwrap();
+    target.read();
+    let attack = |target: &mut Target, round: u32| target.headers(id(round), &GET, END_HEADERS);
+    assert_eq!(target.attack(9_000, attack), 9_000);
+    assert_eq!(target.opened.len(), 1);
+    target.assert_neighbour();
+    let rounds = target.attack(10_000, |target, round| attack(target, 9_000 + round));
+    assert!((900..=1100).contains(&rounds), "{rounds}");
+    assert_eq!(target.goaway, CALM);
+    assert!(target.growth() < 64 * KIB, "{}", target.growth());
+}
+
 /// A peer that opens no windows, or tiny ones (CVE-2019-9511, CVE-2019-9517).
 #[test]
 fn windows_that_are_closed() {

@@ -177,12 +177,20 @@ fn windows_are_exceeded() {
             wire.data(3, &[0; 1000], END_STREAM);
             assert_eq!(wire.events(), ["data 3 [1000] end"]);
         }
-        let mut wire = Wire::server(config().initial_window_size(1 << 20).connection_window_size(65_535));
-        wire.cut = cut;
-        wire.releases = false;
-        wire.request(1, 0);
-        wire.data(1, &[0; 65_536], 0);
-        assert_eq!(wire.code(), Some(ErrorCode::FLOW_CONTROL_ERROR));
+        // The same of the connection's.
+        for (padding, flags) in [(None, 0), (Some(100), PADDED)] {
+            for (length, fits) in [(65_535, true), (65_536, false)] {
+                let mut wire =
+                    Wire::server(config().initial_window_size(1 << 20).connection_window_size(65_535));
+                wire.cut = cut;
+                wire.releases = false;
+                wire.request(1, 0);
+                let mut payload: Vec<u8> = padding.into_iter().collect();
+                payload.resize(length, 0);
+                wire.data(1, &payload, flags);
+                assert_eq!(wire.code(), (!fits).then_some(ErrorCode::FLOW_CONTROL_ERROR));
+            }
+        }
     }
 }
 
@@ -366,61 +374,110 @@ fn budgets_at_their_bounds() {
     }
 }
 
+/// How much may be sent on each stream after a while, if it takes a round trip until it comes, and `pause` until it is read
+/// then.
+fn grown(config: Config, pause: Duration, streams: u32) -> (Wire, Vec<usize>) {
+    let mut wire = Wire::server(config);
+    wire.releases = false;
+    let windows = grow(&mut wire, 1, pause, streams);
+    (wire, windows)
+}
+
+/// The same of new streams, of which this is the first.
+fn grow(wire: &mut Wire, first: u32, pause: Duration, streams: u32) -> Vec<usize> {
+    let mut windows = vec![65_535; streams as usize];
+    for stream in 0..streams {
+        wire.request(first + 2 * stream, 0);
+    }
+    for _ in 0..30 {
+        wire.frames();
+        wire.advance(TRIP);
+        wire.pong();
+        send_all(wire, first, &mut windows);
+        wire.advance(pause);
+        for (key, length) in std::mem::take(&mut wire.unreleased) {
+            wire.connection.release(key, length, wire.now);
+        }
+        assert!(wire.error.is_none());
+        for frame in wire.frames() {
+            let update = frame.strip_prefix("WINDOW_UPDATE ").and_then(|update| update.split_once(' '));
+            if let Some((id, increment)) = update.filter(|(id, _)| *id != "0") {
+                let id: u32 = id.parse().unwrap();
+                windows[(id - first) as usize / 2] += increment.parse::<usize>().unwrap();
+            }
+        }
+    }
+    windows
+}
+
+const TRIP: Duration = Duration::from_millis(100);
+
+/// What windows have grown by is free again once their streams are closed.
+#[test]
+fn growth_is_given_back() {
+    let config = Config::default().max_window_size(1 << 20).connection_window_size(2 << 20);
+    let (mut wire, windows) = grown(config, Duration::ZERO, 1);
+    assert_eq!(windows, [1 << 20]);
+    for round in 0..4 {
+        wire.reset(2 * round + 1, ErrorCode::CANCEL);
+        let windows = grow(&mut wire, 2 * round + 3, Duration::ZERO, 1);
+        assert_eq!(windows, [1 << 20], "{round}");
+    }
+}
+
+/// The peer sends as much as it may on each of these streams. Nothing is read.
+fn send_all(wire: &mut Wire, first: u32, windows: &mut [usize]) {
+    for (window, id) in windows.iter_mut().zip((first..).step_by(2)) {
+        while *window > 0 {
+            let length = (*window).min(16_384);
+            wire.data(id, &vec![0; length], 0);
+            *window -= length;
+            // This is for the connection's window.
+            wire.frames();
+        }
+    }
+}
+
 /// A window grows, up to a cap, when its reader empties it within two round trips; and the windows of all streams in all
-/// by no more than the connection's budget.
+/// by no more than half of the connection's budget.
 #[test]
 fn windows_grow() {
-    let trip = Duration::from_millis(100);
-    // How much may be sent on each stream after a while, if it takes a round trip until it comes, and `pause` until it is
-    // read then.
-    let grown = |config: Config, pause: Duration, streams: u32| {
-        let mut wire = Wire::server(config);
-        wire.releases = false;
-        let mut windows = vec![65_535; streams as usize];
-        for id in 0..streams {
-            wire.request(2 * id + 1, 0);
-        }
-        for _ in 0..30 {
-            wire.frames();
-            wire.advance(trip);
-            wire.pong();
-            for (window, id) in windows.iter_mut().zip((1..).step_by(2)) {
-                while *window > 0 {
-                    let length = (*window).min(16_384);
-                    wire.data(id, &vec![0; length], 0);
-                    *window -= length;
-                    // Nothing is read yet: this is for the connection's window.
-                    wire.frames();
-                }
-            }
-            wire.advance(pause);
-            for (key, length) in std::mem::take(&mut wire.unreleased) {
-                wire.connection.release(key, length, wire.now);
-            }
-            assert!(wire.error.is_none());
-            for frame in wire.frames() {
-                let update = frame.strip_prefix("WINDOW_UPDATE ").and_then(|update| update.split_once(' '));
-                if let Some((id, increment)) = update.filter(|(id, _)| *id != "0") {
-                    let id: usize = id.parse().unwrap();
-                    windows[id / 2] += increment.parse::<usize>().unwrap();
-                }
-            }
-        }
-        windows
-    };
     let config = || Config::default().max_window_size(1 << 20).connection_window_size(16 << 20);
-    assert_eq!(grown(config(), Duration::ZERO, 1), [1 << 20]);
-    assert_eq!(grown(config().max_window_size(0), Duration::ZERO, 1), [65_535]);
+    assert_eq!(grown(config(), Duration::ZERO, 1).1, [1 << 20]);
+    assert_eq!(grown(config().max_window_size(0), Duration::ZERO, 1).1, [65_535]);
     // A reader that is slower than the window needs no larger one.
-    assert_eq!(grown(config(), 2 * trip, 1), [65_535]);
+    assert_eq!(grown(config(), 2 * TRIP, 1).1, [65_535]);
     // Not beyond what is held for all.
-    let windows = grown(config().connection_window_size(1 << 20), Duration::ZERO, 4);
+    let (_, windows) = grown(config().connection_window_size(2 << 20), Duration::ZERO, 4);
     assert_eq!(windows.iter().map(|window| window - 65_535).sum::<usize>(), 1 << 20, "{windows:?}");
+}
+
+/// However far windows have grown, and however many readers stop then: by default they do not stop another.
+#[test]
+fn readers_that_stop_leave_room_for_others() {
+    const STREAMS: usize = 100;
+    let (mut wire, mut windows) = grown(Config::default(), Duration::ZERO, STREAMS as u32);
+    assert!(windows.iter().sum::<usize>() > 8 << 20, "{windows:?}");
+    send_all(&mut wire, 1, &mut windows[..STREAMS - 1]);
+    assert!(wire.error.is_none() && !wire.connection.is_congested());
+    wire.releases = true;
+    for _ in 0..4096 {
+        wire.data(2 * STREAMS as u32 - 1, &[0; 16_384], 0);
+        wire.frames();
+        assert!(wire.error.is_none() && !wire.connection.is_congested());
+    }
 }
 
 /// §6.9.1: neither growth nor a setting, nor both, ever make a window that the peer must not accept.
 #[test]
 fn windows_do_not_outgrow_what_can_be() {
+    // Before and after it has grown.
+    for changed in [0, 20] {
+        windows_stay_below_the_maximum(changed);
+    }
+}
+
+fn windows_stay_below_the_maximum(changed: u32) {
     let config = Config::default()
         .initial_window_size(1 << 20)
         .max_window_size(u32::MAX)
@@ -437,7 +494,7 @@ fn windows_do_not_outgrow_what_can_be() {
             assert!(wire.error.is_none(), "{:?}", wire.error);
         }
         wire.events();
-        if round == 20 {
+        if round == changed {
             let now = wire.now;
             wire.connection.set_initial_window_size(u32::MAX, now);
         }
@@ -457,7 +514,7 @@ fn windows_do_not_outgrow_what_can_be() {
             }
             assert!(windows <= i64::from(MAX_WINDOW), "{windows} in round {round}");
         }
-        if round == 30 {
+        if round == changed + 10 {
             wire.settings_ack();
         }
     }

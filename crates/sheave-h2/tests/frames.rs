@@ -279,8 +279,7 @@ fn frames_that_mean_nothing() {
                 wire.frame(Kind::new(kind), 0, id, b"");
             }
             if id > 0 {
-                // On itself, too: that meant something in RFC 7540.
-                wire.frame(Kind::PRIORITY, 0xff, id, &[&id.to_be_bytes()[..], b"\x10"].concat());
+                wire.frame(Kind::PRIORITY, 0xff, id, &[&(id - 1).to_be_bytes()[..], b"\x10"].concat());
             }
         }
         assert_eq!((wire.frames(), wire.events()), (vec![], vec![]));
@@ -297,7 +296,7 @@ fn padding() {
         for padding in [0, 1, 100, 255] {
             let mut wire = Wire::server(Config::default()).cut(cut);
             let block = wire.block(&GET);
-            let mut payload = vec![padding, 0, 0, 0, 1, 9];
+            let mut payload = vec![padding, 0, 0, 0, 3, 9];
             payload.extend_from_slice(&block);
             payload.resize(payload.len() + usize::from(padding), 0xaa);
             wire.frame(Kind::HEADERS, END_HEADERS | PADDED | PRIORITY, 1, &payload);

@@ -64,6 +64,52 @@ fn a_server_ends_though_the_client_is_silent() {
     assert!(wire.connection.is_finished());
 }
 
+/// A client that has taken its leave and does not go is not kept, once it has no streams.
+#[test]
+fn a_server_ends_after_its_client() {
+    let mut wire = Wire::server(Config::default());
+    let key = wire.request(1, END_STREAM);
+    wire.goaway(0, ErrorCode::NO_ERROR);
+    let look = |wire: &mut Wire| {
+        assert_eq!(wire.connection.timeout(), Some(wire.now + Duration::from_secs(5)));
+        wire.advance(Duration::from_secs(5));
+        wire.connection.handle_timeout(wire.now).unwrap();
+        wire.frames()
+    };
+    assert_eq!(look(&mut wire), [""; 0]);
+    // What it still wants is answered.
+    wire.ping(0, *b"are you?");
+    assert_eq!(wire.frames(), ["PING ACK"]);
+    wire.respond(key, true);
+    wire.frames();
+    assert!(!wire.connection.is_finished());
+    assert_eq!(look(&mut wire), [format!("GOAWAY {LAST} NO_ERROR"), "PING".into()]);
+    assert_eq!(look(&mut wire), ["GOAWAY 1 NO_ERROR"]);
+    assert!(wire.connection.is_finished());
+}
+
+/// A request of which the fields have not all come when the time is over is served.
+#[test]
+fn a_server_ends_while_fields_arrive() {
+    for cut in CUTS {
+        let mut wire = Wire::server(Config::default()).cut(cut);
+        wire.connection.shutdown(wire.now);
+        let block = wire.block(&GET);
+        wire.frame(Kind::HEADERS, END_STREAM, 1, &block[..2]);
+        wire.frames();
+        wire.advance(Duration::from_secs(5));
+        wire.connection.handle_timeout(wire.now).unwrap();
+        assert_eq!(wire.frames(), ["GOAWAY 1 NO_ERROR"]);
+        assert!(!wire.connection.is_finished());
+        wire.frame(Kind::CONTINUATION, END_HEADERS, 1, &block[2..]);
+        assert_eq!(wire.events(), ["request 1 GET https://example.org/ end"]);
+        let key = wire.stream(1);
+        wire.respond(key, true);
+        wire.frames();
+        assert!(wire.connection.is_finished());
+    }
+}
+
 /// "Endpoints MUST NOT increase the value they send in the last stream identifier": also when an error follows.
 #[test]
 fn the_last_stream_does_not_go_up() {

@@ -12,7 +12,7 @@ use http::Response;
 use sheave_h2::frame::Kind;
 use sheave_h2::frame::flag::{END_HEADERS, END_STREAM};
 use sheave_h2::{Config, ErrorCode, Role};
-use target::{KIB, ROLES, Target, alone, frame, id, reset, settings, window_update};
+use target::{KIB, POST, ROLES, Target, alone, frame, id, reset, settings, window_update};
 
 fn tunnels(streams: usize) -> Config {
     Config::default().max_concurrent_streams(streams as u32).enable_connect_protocol(true)
@@ -177,6 +177,46 @@ fn a_ping_in_each_round_trip() {
         target.assert_neighbour();
         assert!(target.growth() < 16 * KIB, "{}", target.growth());
     }
+}
+
+/// A client that credits whatever it reads, piece by piece, of responses that have left as a whole long before.
+#[test]
+fn credits_that_come_late() {
+    let _alone = alone();
+    let mut target = Target::server(Config::default());
+    target.feed(&[settings(&[(4, 1 << 30)]), window_update(0, 1 << 30)].concat());
+    for round in 0..200 {
+        let request = target.headers(id(round), &GET, END_HEADERS | END_STREAM);
+        target.feed(&request);
+        let key = target.opened.pop().unwrap();
+        target.connection.respond(key, Response::new(()).into_parts().0, false).unwrap();
+        target.connection.send(key, vec![0; 1 << 20].into()).unwrap();
+        target.connection.finish(key).unwrap();
+        target.read();
+        for _ in 0..256 {
+            target.feed(&[window_update(0, 4096), window_update(id(round), 4096)].concat());
+        }
+        assert!(target.error.is_none(), "{round} {:?}", target.error);
+    }
+    target.assert_neighbour();
+}
+
+/// Uploads that are answered before they are whole, and then given up by the client.
+#[test]
+fn uploads_that_end_with_the_answer() {
+    let _alone = alone();
+    let mut target = Target::server(Config::default());
+    let rounds = target.attack(10_000, |target, round| {
+        let request = target.headers(id(round), &POST, END_HEADERS);
+        target.feed(&request);
+        let key = target.opened.pop().unwrap();
+        target.connection.respond(key, Response::new(()).into_parts().0, true).unwrap();
+        target.read();
+        [frame(Kind::DATA, 0, id(round), b"content"), reset(id(round), ErrorCode::CANCEL)].concat()
+    });
+    assert_eq!(rounds, 10_000, "{:?}", target.error);
+    target.assert_neighbour();
+    assert!(target.growth() < 64 * KIB, "{}", target.growth());
 }
 
 /// Settings that change now and then, and small requests, for a day.

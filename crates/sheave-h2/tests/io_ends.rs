@@ -3,14 +3,19 @@
 
 mod io_common;
 
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
 use io_common::{Echo, all, bounded, bytes, echo, serve};
 use sheave_h2::io::{client, server};
-use sheave_h2::{Config, Error, ErrorCode, Protocol, Timeout};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use sheave_h2::{Config, Error, ErrorCode, PREFACE, Protocol, StreamId, Timeout, Usage, frame};
+use sheave_hpack::{Encoder, Field};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tokio::sync::{mpsc, oneshot};
 
 fn get() -> Request<()> {
@@ -180,6 +185,113 @@ async fn a_dropped_connection_tells_its_handles() {
     assert!(requests.send_request(get(), true).is_err());
 }
 
+/// A stream that ends by what we send makes room as well.
+#[tokio::test]
+async fn the_end_of_a_request_lets_the_next_begin() {
+    let (near, far) = duplex(1 << 16);
+    // No timer has the connection look again by chance.
+    let config = Config::default().max_concurrent_streams(1).handshake_timeout(None).settings_timeout(None);
+    let serving = serve(far, config.clone(), |request, respond| async move {
+        let _send = respond.send_response(Response::new(()), true).unwrap();
+        all(&mut request.into_body()).await;
+    });
+    let (mut requests, connection) = client::handshake_with(near, config);
+    let driving = tokio::spawn(connection);
+    bounded(requests.settings()).await.unwrap();
+    let (response, mut first) = requests.send_request(get(), false).unwrap();
+    assert_eq!(all(bounded(response).await.unwrap().body_mut()).await, b"");
+    let (response, mut second) = requests.send_request(get(), false).unwrap();
+    first.finish().unwrap();
+    bounded(response).await.unwrap();
+    second.finish().unwrap();
+    drop((requests, first, second));
+    bounded(driving).await.unwrap().unwrap();
+    bounded(serving).await.unwrap().unwrap();
+}
+
+/// Who has taken a request back before it was looked at has nobody look at it.
+#[tokio::test]
+async fn what_is_taken_back_is_not_accepted() {
+    let (mut near, far) = duplex(1 << 16);
+    let mut connection = server::handshake(far);
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    frame::Settings::write(&[], &mut bytes);
+    let mut encoder = Encoder::new();
+    for stream in [1, 3, 5].map(StreamId::new) {
+        let mut block = BytesMut::new();
+        let fields =
+            [(":method", "GET"), (":scheme", "https"), (":path", "/"), (":authority", "example.org")];
+        encoder.encode(fields.map(|(name, value)| Field::new(name, value)), &mut block);
+        let (fragment, dependency, padding) = (&block[..], None, None);
+        frame::Headers { stream, end_stream: true, end_headers: true, dependency, fragment, padding }
+            .write(&mut bytes);
+        if stream.get() != 3 {
+            frame::RstStream { stream, code: ErrorCode::CANCEL }.write(&mut bytes);
+        }
+    }
+    near.write_all(&bytes).await.unwrap();
+    let (_request, respond) = bounded(connection.accept()).await.unwrap().unwrap();
+    assert_eq!(respond.send_response(Response::new(()), true).unwrap().id(), Some(StreamId::new(3)));
+    drop(near);
+    while let Some(accepted) = bounded(connection.accept()).await {
+        assert!(accepted.is_err(), "{accepted:?}");
+    }
+}
+
+/// A peer that reads only once all that it sends was taken is told why it was in vain.
+#[tokio::test]
+async fn who_reads_late_is_told_as_well() {
+    let (mut near, far) = duplex(50);
+    let mut connection = server::handshake(far);
+    let serving = tokio::spawn(async move { connection.accept().await.unwrap().unwrap_err() });
+    tokio::time::timeout(Duration::from_secs(20), near.write_all(&bytes(100_000))).await.unwrap().unwrap();
+    let mut told = Vec::new();
+    bounded(near.read_to_end(&mut told)).await.unwrap();
+    let reason = b"not the preface of HTTP/2";
+    assert!(told.ends_with(reason), "{told:?}");
+    drop(near);
+    assert!(matches!(bounded(serving).await.unwrap(), Error::Protocol(_)));
+}
+
+/// A peer that sends for ever and ends nothing.
+#[derive(Debug)]
+struct Flood;
+
+impl AsyncRead for Flood {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        buffer.put_slice(b"GET / HTTP/1.1\r\n");
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Flood {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// However much comes after the end, others have their turn.
+#[tokio::test]
+async fn what_comes_after_the_end_holds_nobody_up() {
+    let mut connection = server::handshake(Flood);
+    for _ in 0..100 {
+        let polled = poll_fn(|cx| Poll::Ready(connection.poll_accept(cx))).await;
+        assert!(polled.is_pending());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_is_not_there_is_given_up() {
     for (config, expected) in [
@@ -220,6 +332,36 @@ async fn keepalive_finds_a_peer_that_is_gone() {
     assert!(matches!(error, Error::Timeout(Timeout::KeepAlive)), "{error:?}");
 }
 
+/// A push to a client that takes none fails, and with it one on it, which there is not at all (RFC 9113 §8.4.1).
+#[tokio::test]
+async fn pushes_that_fail() {
+    let (near, far) = duplex(1 << 16);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let serving = serve(far, Config::default(), move |_, mut respond| {
+        let tell = tell.clone();
+        async move {
+            let pushed = || Request::get("https://example.org/pushed").body(()).unwrap();
+            let mut first = respond.push(pushed()).unwrap();
+            let second = first.push(pushed()).unwrap();
+            let sends =
+                [first, second].map(|respond| respond.send_response(Response::new(()), false).unwrap());
+            for mut send in sends {
+                tell.send(bounded(send.failed()).await).unwrap();
+            }
+            respond.send_response(Response::new(()), true).unwrap();
+        }
+    });
+    let (mut requests, connection) = client::handshake(near);
+    let driving = tokio::spawn(connection);
+    let (response, send) = requests.send_request(get(), true).unwrap();
+    assert_eq!(bounded(response).await.unwrap().status(), 200);
+    assert!(matches!(told.recv().await, Some(Error::Usage(Usage::NoPush))));
+    assert!(matches!(told.recv().await, Some(Error::Unprocessed)));
+    drop((requests, send));
+    bounded(driving).await.unwrap().unwrap();
+    bounded(serving).await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn trailers_and_interim_responses_and_pushes() {
     let (near, far) = duplex(1 << 16);
@@ -248,6 +390,32 @@ async fn trailers_and_interim_responses_and_pushes() {
     assert_eq!(bounded(body.trailers()).await.unwrap().unwrap()["a"], "b");
     assert!(bounded(promises.next()).await.is_none());
     drop((requests, send));
+    bounded(driving).await.unwrap().unwrap();
+    bounded(serving).await.unwrap().unwrap();
+}
+
+/// One that waits is opened as soon as another has ended: that one is told of its end all the same.
+#[tokio::test]
+async fn a_stream_that_is_replaced_has_ended() {
+    let (near, far) = duplex(1 << 16);
+    let serving = serve(far, Config::default().max_concurrent_streams(1), echo);
+    let (mut requests, connection) = client::handshake(near);
+    let driving = tokio::spawn(connection);
+    bounded(requests.settings()).await.unwrap();
+    let mut before = requests.send_request(get(), false).unwrap();
+    for round in 0..20 {
+        let next = requests.send_request(get(), false).unwrap();
+        let (response, mut send) = std::mem::replace(&mut before, next);
+        send.send_data(&b"hello"[..]).await.unwrap();
+        send.finish().unwrap();
+        let mut body = bounded(response).await.unwrap().into_body();
+        assert_eq!(all(&mut body).await, b"hello");
+        // The next one has its place by now.
+        bounded(requests.ready()).await.unwrap();
+        let failed = bounded(send.failed()).await;
+        assert!(matches!(failed, Error::Closed), "{round} {failed:?}");
+    }
+    drop((before, requests));
     bounded(driving).await.unwrap().unwrap();
     bounded(serving).await.unwrap().unwrap();
 }

@@ -10,6 +10,7 @@ use io_common::{Echo, all, bounded, bytes, serve};
 use sheave_h2::io::{RecvStream, client};
 use sheave_h2::{Config, Protocol};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::task::JoinHandle;
 
 #[tokio::test]
 async fn one_that_nobody_reads_does_not_stop_the_others() {
@@ -112,8 +113,66 @@ async fn all_unread_together_hold_no_more_than_the_budget() {
     bounded(serving).await.unwrap().unwrap();
 }
 
+/// Of none of them as much was read as is told of by itself: but all is unread that may be.
 #[tokio::test]
-async fn released_by_hand() {
+async fn a_little_of_each_is_enough_when_all_is_unread() {
+    let mut echo = Echo::start(Config::default().connection_window_size(65_535));
+    let message = bytes(16_000);
+    let mut tunnels = Vec::new();
+    for _ in 0..32 {
+        let (mut send, receive) = echo.tunnel().await;
+        bounded(send.write_all(&message)).await.unwrap();
+        tunnels.push((send, receive));
+    }
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let mut back = vec![0; message.len()];
+    for (_, receive) in &mut tunnels {
+        bounded(receive.read_exact(&mut back)).await.unwrap();
+        assert_eq!(back, message);
+    }
+    drop(tunnels);
+    echo.end().await;
+}
+
+/// What was read of a stream and not told of before it has ended does not hold up the connection.
+#[tokio::test]
+async fn what_was_read_before_the_end_counts_as_read() {
+    const LENGTH: usize = 16_000;
+    let (near, far) = duplex(64 << 10);
+    let (tell, told) = tokio::sync::watch::channel(0);
+    let serving = serve(far, Config::default(), move |_, respond| {
+        let mut told = told.clone();
+        async move {
+            let before = *told.borrow();
+            let mut send = respond.send_response(Response::new(()), false).unwrap();
+            send.send_data(Bytes::from(bytes(LENGTH))).await.unwrap();
+            told.wait_for(|told| *told > before).await.unwrap();
+            send.finish().unwrap();
+        }
+    });
+    let config = Config::default().connection_window_size(65_535);
+    let (mut requests, connection) = client::handshake_with(near, config);
+    let driving = tokio::spawn(connection);
+    for _ in 0..20 {
+        let request = Request::get("https://example.org/").body(()).unwrap();
+        let (response, _send) = requests.send_request(request, true).unwrap();
+        let mut body = bounded(response).await.unwrap().into_body();
+        bounded(body.read_exact(&mut [0; LENGTH])).await.unwrap();
+        tell.send_modify(|told| *told += 1);
+        assert!(bounded(body.data()).await.is_none());
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(requests);
+    bounded(driving).await.unwrap().unwrap();
+    bounded(serving).await.unwrap().unwrap();
+}
+
+/// A tunnel with a window of 1000 bytes that is released by hand, through which 5000 are sent and come back.
+async fn by_hand() -> (Echo, JoinHandle<()>, RecvStream) {
     let mut echo = Echo::start(Config::default().initial_window_size(1000));
     let (mut send, mut receive) = echo.tunnel().await;
     receive.manual_release(true);
@@ -121,16 +180,29 @@ async fn released_by_hand() {
         send.send_data(Bytes::from(bytes(5000))).await.unwrap();
         send.finish().unwrap();
     });
+    (echo, sending, receive)
+}
+
+#[tokio::test]
+async fn released_by_hand() {
+    let (echo, sending, mut receive) = by_hand().await;
     let mut got = Vec::new();
     while got.len() < 1000 {
         got.extend_from_slice(&bounded(receive.data()).await.unwrap().unwrap());
     }
     assert_eq!(got.len(), 1000);
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
+    // More than was read is not released.
+    for release in [0, 5000] {
+        receive.release(release);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let waited = std::time::Duration::from_millis(20);
+        while let Ok(data) = tokio::time::timeout(waited, receive.data()).await {
+            got.extend_from_slice(&data.unwrap().unwrap());
+        }
+        assert_eq!(got.len(), if release == 0 { 1000 } else { 2000 }, "nothing comes that was not let come");
     }
-    let waiting = tokio::time::timeout(std::time::Duration::from_millis(20), receive.data()).await;
-    assert!(waiting.is_err(), "nothing comes that was not let come");
     receive.release(1000);
     while let Some(data) = bounded(receive.data()).await {
         let data = data.unwrap();
@@ -145,13 +217,7 @@ async fn released_by_hand() {
 
 #[tokio::test]
 async fn trailers_behind_what_is_released_by_hand() {
-    let mut echo = Echo::start(Config::default().initial_window_size(1000));
-    let (mut send, mut receive) = echo.tunnel().await;
-    receive.manual_release(true);
-    let sending = tokio::spawn(async move {
-        send.send_data(Bytes::from(bytes(5000))).await.unwrap();
-        send.finish().unwrap();
-    });
+    let (echo, sending, mut receive) = by_hand().await;
     assert!(bounded(receive.trailers()).await.unwrap().is_none());
     bounded(sending).await.unwrap();
     drop(receive);

@@ -5,13 +5,15 @@ mod io_common;
 
 use std::alloc::System;
 
+use bytes::BytesMut;
 use http::{Request, Response};
 use io_common::{bounded, serve};
+use sheave_h2::frame::{Head, Kind};
 use sheave_h2::io::client;
-use sheave_h2::{Config, Protocol};
+use sheave_h2::{Config, PREFACE, Protocol, StreamId};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -21,6 +23,9 @@ fn held() -> usize {
     stats.bytes_allocated - stats.bytes_deallocated
 }
 
+/// What is held is that of the whole process: one test at a time.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
 const CONNECTIONS: usize = 20;
 const STREAMS: usize = 1000;
 /// More than is copied together.
@@ -29,6 +34,7 @@ const MESSAGE: usize = 3000;
 /// Both sides are in the same process: half of it is one side's.
 #[tokio::test]
 async fn an_idle_stream_and_an_idle_connection() {
+    let _alone = ALONE.lock().await;
     let before = held();
     let (tell, mut accepted) = mpsc::unbounded_channel();
     let mut connections = Vec::new();
@@ -83,4 +89,32 @@ async fn an_idle_stream_and_an_idle_connection() {
     println!("an idle connection: {each_connection} bytes on each side, with half a pipe");
     assert!(each <= 1024, "{each}");
     assert!(each_connection <= 40 << 10, "{each_connection}");
+}
+
+/// A frame that says it is large holds no more than has come of it, or as much again.
+#[tokio::test]
+async fn a_frame_that_is_said_to_be_large() {
+    let _alone = ALONE.lock().await;
+    let (mut near, far) = duplex(16 << 10);
+    let config = Config::default().max_frame_size(16 << 20).settings_timeout(None);
+    let serving = serve(far, config, |_, _| async {});
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    for head in [
+        Head { length: 0, kind: Kind::SETTINGS, flags: 0, stream: StreamId::CONNECTION },
+        Head { length: 0, kind: Kind::SETTINGS, flags: 1, stream: StreamId::CONNECTION },
+        Head { length: (1 << 24) - 1, kind: Kind::new(0xbb), flags: 0, stream: StreamId::CONNECTION },
+    ] {
+        head.write(&mut bytes);
+    }
+    near.write_all(&bytes).await.unwrap();
+    let before = held();
+    for _ in 0..10 {
+        near.write_all(&[0; 1000]).await.unwrap();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let held = held().saturating_sub(before);
+    assert!(held < 128 << 10, "{held}");
+    serving.abort();
 }

@@ -113,6 +113,22 @@ fn alive_without_answers() {
     assert_eq!(wire.connection.timeout(), Some(wire.now + 10 * SECOND));
 }
 
+/// Those of the keepalive that were not answered are not remembered: they leave room for others.
+#[test]
+fn keepalive_without_answers() {
+    let config = Config::default().keepalive(Some(10 * SECOND)).keepalive_timeout(3 * SECOND);
+    let mut wire = Wire::server(config);
+    for _ in 0..100 {
+        wire.advance(10 * SECOND);
+        wire.connection.handle_timeout(wire.now).unwrap();
+        wire.window_update(0, 1);
+    }
+    for _ in 0..15 {
+        assert!(wire.connection.ping(wire.now));
+    }
+    assert!(!wire.connection.ping(wire.now));
+}
+
 /// Times that are as short and as long as can be.
 #[test]
 fn keepalive_at_its_bounds() {

@@ -56,6 +56,25 @@ fn push() {
     assert_eq!(wire.connection.open_streams(), 0);
 }
 
+/// RFC 9113 §4.2, §6.6: the number of the promised stream is part of the payload.
+#[test]
+fn large_fields_of_a_promise() {
+    // What a Huffman code makes longer goes as it is.
+    for length in (16_384 - 60..16_384).chain([40_000]) {
+        let mut wire = Wire::server(Config::default());
+        let key = wire.request(1, END_STREAM);
+        wire.lengths();
+        let mut request = pushed("/");
+        request.headers.insert("large", "\\".repeat(length).parse().unwrap());
+        wire.connection.promise(key, request).unwrap();
+        let frames = wire.frames();
+        assert!(frames[0].starts_with("PUSH_PROMISE 1 2 :method=GET"));
+        let lengths = wire.lengths();
+        assert!(lengths[..lengths.len() - 1].iter().all(|&length| length == 16_384), "{lengths:?}");
+        assert!(lengths.iter().all(|&length| length <= 16_384), "{lengths:?}");
+    }
+}
+
 #[test]
 fn a_push_behind_the_end_of_ours() {
     let mut wire = Wire::server(Config::default());

@@ -326,6 +326,28 @@ fn what_is_of_no_use_in_part_goes_one_by_one() {
     assert!(last <= 6, "{ids:?}");
 }
 
+/// Streams that get a little again and again, each just when it has nothing, do not go ahead for ever (RFC 8290 §4.2).
+#[test]
+fn what_is_short_again_and_again_holds_nobody_up() {
+    let mut wire = Wire::server(Config::default());
+    wire.settings(&[(4, 1 << 30)]);
+    for id in [1, 3, 5] {
+        answer(&mut wire, id, &[]);
+    }
+    send(&mut wire, 1, 1 << 20);
+    data(&mut wire);
+    let mut lengths = [0; 6];
+    for round in 0..200 {
+        send(&mut wire, if round % 2 == 0 { 3 } else { 5 }, 1000);
+        wire.window_update(0, 1000);
+        for (id, length) in data(&mut wire) {
+            lengths[id as usize] += length;
+        }
+    }
+    // A third is one's share.
+    assert!(lengths[1] >= 60_000, "{lengths:?}");
+}
+
 /// RFC 9218 §11
 #[test]
 fn a_tunnel_always_shares() {
@@ -372,7 +394,19 @@ fn priority_update_frames() {
     send(&mut wire, 3, 4 << 20);
     let frames = batch(&mut wire);
     assert!(frames.iter().filter(|frame| frame.1 != 3).count() <= 1, "{frames:?}");
+    // Of a stream that is skipped: not of the next.
+    let mut wire = server(1);
+    priority_update(&mut wire, 3, "u=1, i");
+    answer(&mut wire, 5, &[]);
+    send(&mut wire, 1, 4 << 20);
+    send(&mut wire, 5, 4 << 20);
+    let frames = batch(&mut wire);
+    assert!(frames.iter().filter(|frame| frame.1 == 1).count() >= 3, "{frames:?}");
     // Of a stream that is closed: nothing.
+    let mut wire = server(3);
+    for id in [1, 3] {
+        send(&mut wire, id, 4 << 20);
+    }
     let key = wire.stream(3);
     wire.connection.reset(key, ErrorCode::CANCEL);
     priority_update(&mut wire, 3, "u=0");

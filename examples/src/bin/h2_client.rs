@@ -6,13 +6,18 @@
 //! speaks HTTP/2 at once (RFC 9113 §3.3).
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use examples::{Error, report};
 use http::{Request, Uri};
 use sheave::h2::io::client::{SendRequest, handshake};
-use sheave::tls::ClientConfig;
+use sheave::tls::{ClientConfig, alpn_protocol};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+/// How long the connection stays when there is nothing more to ask of the server.
+const GRACE: Duration = Duration::from_millis(50);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -48,6 +53,10 @@ async fn run() -> Result<(), Error> {
     tcp.set_nodelay(true)?;
     if secure {
         let stream = tls.alpn(["h2"]).build()?.connect(name, tcp).await?;
+        // RFC 9113 §3.2: it is TLS that tells.
+        if alpn_protocol(&stream) != Some(b"h2") {
+            return Err("the server does not speak HTTP/2".into());
+        }
         exchange(stream, url, post).await
     } else {
         exchange(tcp, url, post).await
@@ -90,5 +99,7 @@ async fn request(mut requests: SendRequest, url: Uri, post: Option<String>) -> R
     if let Some(trailers) = body.trailers().await? {
         fields(&trailers);
     }
+    // What the server asks right behind the response, such as PING, gets its answer before the connection ends.
+    sleep(GRACE).await;
     Ok(())
 }

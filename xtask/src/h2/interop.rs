@@ -29,19 +29,10 @@ const CHECKS: [&str; 17] = [
     "connect",
     "shutdown",
 ];
-/// What nghttpd can serve, which has files and gives uploads back once they are whole.
-const NGHTTPD_CHECKS: [&str; 9] = [
-    "get",
-    "head",
-    "echo-0",
-    "echo-1",
-    "echo-16383",
-    "echo-65536",
-    "echo-1048576",
-    "echo-16777216",
-    "cancel",
-];
-/// The same with trailers, which it sends always or never.
+/// What nghttpd cannot serve, which has files and gives uploads back once they are whole; and trailers, see below.
+const NGHTTPD_LACKS: [&str; 8] =
+    ["trailers", "trailers-echo", "early-hints", "fields", "streams-1000", "reset", "connect", "shutdown"];
+/// It sends trailers always or never.
 const NGHTTPD_TRAILERS: &str = "trailers";
 /// What a client prints when it has requests and wants the server to end.
 const SHUT_DOWN: &str = "shut down";
@@ -120,7 +111,7 @@ fn against_their_server(
 fn against_nghttpd(title: &str, ours: &Ours, peers: &Peers, tls: bool) -> Outcome {
     let files = dir().join("files");
     programs::write_files(&files)?;
-    let plain = NGHTTPD_CHECKS.map(str::to_owned);
+    let plain = checks(&NGHTTPD_LACKS);
     let mut tally = Tally::default();
     for (checks, option) in
         [(&plain[..], None), (&[NGHTTPD_TRAILERS.to_owned()], Some("--trailer=checksum: 27"))]

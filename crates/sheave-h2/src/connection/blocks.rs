@@ -54,8 +54,8 @@ impl Connection {
         frame: Headers<'_>,
         now: Instant,
     ) -> Result<Option<Event>, Violation> {
-        let Headers { stream: id, end_stream, end_headers, fragment, .. } = frame;
-        let fate = if self.leaves_out(id) {
+        let Headers { stream: id, end_stream, end_headers, dependency, fragment, .. } = frame;
+        let mut fate = if self.leaves_out(id) {
             self.glitch(now)?;
             Fate::Ignored
         } else if self.is_server() && self.is_remote(id) && self.is_idle(id) {
@@ -73,6 +73,11 @@ impl Connection {
                 Err(violation) => Fate::Error(violation),
             }
         };
+        if let (Fate::Request { .. } | Fate::Message { .. }, Some(dependency)) = (&fate, dependency)
+            && let Err(violation) = dependency.of(id)
+        {
+            fate = Fate::Error(violation);
+        }
         self.begin_block(id, fate);
         self.continue_block(fragment, end_headers, now)
     }

@@ -72,9 +72,10 @@ impl Budget {
         self.grown
     }
 
-    /// How much the windows of streams may still grow.
+    /// How much the windows of streams may still grow. Half is left for what they are at first, so that readers that stop
+    /// when their windows have grown do not use up everything.
     pub(super) fn spare(&self) -> u32 {
-        self.size.saturating_sub(self.grown)
+        (self.size / 2).saturating_sub(self.grown)
     }
 
     pub(super) fn grew(&mut self, length: u32) {

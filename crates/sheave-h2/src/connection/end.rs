@@ -18,13 +18,14 @@ pub(super) struct Ends {
     failed: Option<Error>,
     /// What our last GOAWAY said.
     pub(super) sent: Option<StreamId>,
-    /// When the last GOAWAY of a shutdown is sent, if the peer does not answer.
+    /// When the last GOAWAY of a shutdown is sent, if the peer does not answer; or when a server looks whether a client
+    /// that has taken its leave has still streams.
     deadline: Option<Instant>,
     /// What the peer's last GOAWAY said.
     pub(super) received: Option<(StreamId, GoAwayReason)>,
 }
 
-/// How long a peer that does not answer PING may still open streams during a shutdown.
+/// How long a peer that does not answer PING may still open streams during a shutdown, and a client after its own GOAWAY.
 const GRACE: Duration = Duration::from_secs(5);
 /// How much of what a peer says for people is kept, in bytes.
 const MAX_DEBUG_DATA: usize = 1024;
@@ -132,7 +133,11 @@ impl Connection {
             self.write_ping(Purpose::KeepAlive, now);
         }
         if self.ends.deadline.is_some_and(|deadline| deadline <= now) {
-            self.end_shutdown();
+            match self.ends.sent {
+                Some(_) => self.end_shutdown(),
+                None if self.streams.len() == 0 => self.shutdown(now),
+                None => self.ends.deadline = now.checked_add(GRACE),
+            }
         }
         Ok(())
     }
@@ -202,6 +207,9 @@ impl Connection {
         for stream in left_out {
             self.close(stream, Closed::ResetThere);
             self.events.push_back(Event::Reset { stream, error: Error::Unprocessed });
+        }
+        if self.is_server() && self.ends.sent.is_none() {
+            self.ends.deadline = now.checked_add(GRACE);
         }
         Ok(Some(Event::GoAway { last_stream, reason }))
     }

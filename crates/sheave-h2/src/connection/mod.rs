@@ -111,6 +111,9 @@ pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How many frames for a stream may be on their way when it is closed, on the average, besides DATA with content: its end,
 /// a reset, windows.
 const MAX_LATE: u32 = 4;
+/// Besides, there may be a WINDOW_UPDATE for each DATA frame that we have sent, and for so much of it, in bytes: of a stream that
+/// has left as a whole they all come late.
+const LATE_CREDIT: u32 = 1 << 10;
 
 impl Connection {
     /// A connection that begins now.
@@ -279,6 +282,11 @@ impl Connection {
             true => Ok(()),
             false => Err(Violation::connection(ErrorCode::ENHANCE_YOUR_CALM, "too many streams reset")),
         }
+    }
+
+    /// DATA was sent, which may be credited when its stream is closed.
+    fn sent_data(&mut self, length: usize) {
+        self.late = self.late.saturating_add(1 + length as u32 / LATE_CREDIT);
     }
 
     /// A frame for a stream that is closed. It may have been on its way: many streams can close at once.

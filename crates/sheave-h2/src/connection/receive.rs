@@ -14,6 +14,8 @@ use crate::streams::StreamKey;
 
 /// How many frames may wait to acknowledge something before the peer reads.
 const MAX_ACKS: u32 = 1000;
+/// Of how many streams that are still to come the priority is kept, however many there may be.
+const MAX_ANNOUNCED: usize = 1000;
 /// How much may wait in answer to what came, in bytes.
 const MAX_ANSWERS: usize = 256 << 10;
 
@@ -114,8 +116,9 @@ impl Connection {
             }
             frame::Frame::WindowUpdate(frame) => self.receive_window_update(frame, now)?,
             frame::Frame::PriorityUpdate(frame) => self.receive_priority_update(frame, now)?,
-            // RFC 9113 §5.3.2, §5.5: without effect.
-            frame::Frame::Priority(_) | frame::Frame::Unknown(_) => self.glitch(now)?,
+            frame::Frame::Priority(frame) => self.receive_priority(frame, now)?,
+            // RFC 9113 §5.5: without effect.
+            frame::Frame::Unknown(_) => self.glitch(now)?,
             // It was taken before.
             frame::Frame::Data(_) => {}
         }
@@ -261,7 +264,8 @@ impl Connection {
             }
             return self.late(now).map(|()| None);
         };
-        if self.is_remote(frame.stream) {
+        let is_answered = self.streams.get(stream).is_some_and(|stream| stream.sending.has_ended);
+        if self.is_remote(frame.stream) && !is_answered {
             // A server bears only so many requests that are taken back (CVE-2023-44487).
             self.count_reset(now)?;
         }
@@ -296,6 +300,18 @@ impl Connection {
         Ok(())
     }
 
+    /// Without effect (RFC 9113 §5.3.2), but for what makes no sense.
+    fn receive_priority(&mut self, frame: frame::Priority, now: Instant) -> Result<(), Violation> {
+        self.glitch(now)?;
+        let frame::Priority { stream: id, dependency } = frame;
+        let may_be_open = self.streams.key(id).is_some() || self.is_idle(id) && !self.leaves_out(id);
+        match dependency.of(id) {
+            // Nothing is sent on a closed stream.
+            Err(violation) if may_be_open => Err(violation),
+            _ => Ok(()),
+        }
+    }
+
     fn receive_priority_update(&mut self, frame: PriorityUpdate<'_>, now: Instant) -> Result<(), Violation> {
         self.glitch(now)?;
         let id = frame.prioritized;
@@ -319,7 +335,8 @@ impl Connection {
                 let why = "PRIORITY_UPDATE for more streams than there may be";
                 return Err(Violation::connection(ErrorCode::PROTOCOL_ERROR, why));
             }
-            if active > u64::from(self.local.told().max_concurrent_streams) {
+            let most = u64::from(self.local.told().max_concurrent_streams);
+            if active > most || self.announced.len() > MAX_ANNOUNCED {
                 self.announced.pop_last();
             }
         }

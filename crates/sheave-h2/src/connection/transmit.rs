@@ -169,6 +169,7 @@ impl Connection {
             sending.window.take(length);
             self.send_window.take(length);
             Scheduler::sent(stream, length);
+            self.sent_data(length);
             match self.progress.back_mut() {
                 Some(Progress::Sent(last, sum)) if *last == key => *sum += length,
                 _ => self.progress.push_back(Progress::Sent(key, length)),

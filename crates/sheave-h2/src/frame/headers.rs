@@ -13,7 +13,7 @@ pub struct Headers<'a> {
     pub end_stream: bool,
     /// No CONTINUATION follows.
     pub end_headers: bool,
-    /// Deprecated, and ignored (RFC 9113 §5.3.2).
+    /// Deprecated, and without effect (RFC 9113 §5.3.2), if it makes sense.
     pub dependency: Option<Dependency>,
     /// The field block, or the beginning of it.
     pub fragment: &'a [u8],

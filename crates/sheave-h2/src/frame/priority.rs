@@ -4,7 +4,7 @@ use super::{FRAME_SIZE_ERROR, Head, Kind, PROTOCOL_ERROR};
 use crate::error::Violation;
 use crate::stream_id::StreamId;
 
-/// The priority of RFC 7540, deprecated and without effect (RFC 9113 §6.3).
+/// The priority of RFC 7540, deprecated and without effect (RFC 9113 §6.3), if it makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Priority {
     /// The stream.
@@ -53,6 +53,15 @@ impl Dependency {
     /// How long the fields are, in bytes.
     pub(super) const LENGTH: usize = 5;
     const EXCLUSIVE: u32 = 1 << 31;
+
+    /// Whether the stream can have it. RFC 9113 leaves its meaning to RFC 7540 (Appendix B), of which §5.3.1 says: "A stream
+    /// cannot depend on itself. An endpoint MUST treat this as a stream error of type PROTOCOL_ERROR."
+    pub(crate) fn of(self, stream: StreamId) -> Result<(), Violation> {
+        match self.stream == stream {
+            true => Err(Violation::stream(stream, PROTOCOL_ERROR, "a stream that depends on itself")),
+            false => Ok(()),
+        }
+    }
 
     pub(super) fn read([a, b, c, d, weight]: [u8; Self::LENGTH]) -> Self {
         let stream = u32::from_be_bytes([a, b, c, d]);

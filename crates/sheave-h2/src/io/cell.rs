@@ -510,11 +510,16 @@ impl Cell {
 
     /// The connection has ended.
     pub(super) fn cut(&self, error: &Error) {
+        // What was not opened the peer has never heard of.
+        let key = self.lock().key;
+        self.give_up(&key.map_or(Error::Unprocessed, |_| error.clone()));
+    }
+
+    /// It has failed, and with it what was to be promised on it.
+    pub(super) fn give_up(&self, error: &Error) {
         let wants = {
             let mut state = self.lock();
-            // What was not opened the peer has never heard of.
-            let error = state.key.map_or(Error::Unprocessed, |_| error.clone());
-            state.fail(error);
+            state.fail(error.clone());
             mem::take(&mut state.wants)
         };
         for section in wants.sections {

@@ -218,7 +218,8 @@ impl Future for ResponseFuture {
     }
 }
 
-/// Responses that a server pushes (RFC 9113 §8.4), if it [may](Config::enable_push).
+/// Responses that a server pushes (RFC 9113 §8.4), if it [may](Config::enable_push). Whether it may speak for the authority
+/// of the request is for the user to check, and not to use the response if it may not (§8.4, §10.1).
 #[derive(Debug)]
 pub struct Promises {
     cell: Arc<Cell>,

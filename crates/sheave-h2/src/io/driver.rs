@@ -180,17 +180,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                     }
                     self.stall();
                 }
+                // The peer may not read before all that it sends was taken.
+                self.pass_over(cx);
             }
             Stage::Linger(deadline) => {
-                self.input.bytes.clear();
-                let read = self.input.poll_read(cx, &mut self.io, 0);
-                let ended = matches!(read, Poll::Ready(Ok(0) | Err(_)));
-                if ended || self.timer.poll(cx, deadline).is_ready() {
+                if self.pass_over(cx) || self.timer.poll(cx, deadline).is_ready() {
                     self.stage = Stage::Done;
-                } else if read.is_pending() {
-                    return Poll::Pending;
+                    return Poll::Ready(Ok(()));
                 }
-                return Poll::Ready(Ok(()));
+                return Poll::Pending;
             }
             Stage::Done => return Poll::Ready(Ok(())),
         }
@@ -242,6 +240,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
         cx.waker().wake_by_ref();
         Ok(told)
+    }
+
+    /// Reads what has come, and does nothing with it. True at its end.
+    fn pass_over(&mut self, cx: &mut Context<'_>) -> bool {
+        self.input.bytes.clear();
+        let read = self.input.poll_read(cx, &mut self.io, 0);
+        let ended = matches!(read, Poll::Ready(Ok(0) | Err(_)));
+        if read.is_ready() && !ended {
+            // There may be no end of it: others have their turn.
+            cx.waker().wake_by_ref();
+        }
+        ended
     }
 
     /// Writes what there is. Ready once that is everything.

@@ -100,7 +100,7 @@ impl<T> Driver<T> {
                         // It may have been answered before.
                         self.attend(&promised);
                     }
-                    Err(error) => promised.fail(error),
+                    Err(error) => promised.give_up(&error),
                 },
                 Section::Request(..) => {}
             }
@@ -129,7 +129,19 @@ impl<T> Driver<T> {
         if self.cells.len() <= key.index() {
             self.cells.resize_with(key.index() + 1, || None);
         }
-        self.cells[key.index()] = Some((key, Arc::clone(cell)));
+        // Whose place it was has ended, even if that was not told yet.
+        if let Some((_, before)) = self.cells[key.index()].replace((key, Arc::clone(cell))) {
+            self.has_ended(&before);
+        }
+    }
+
+    /// The cell's stream is closed.
+    fn has_ended(&mut self, cell: &Cell) {
+        let released = cell.closed();
+        if released > 0 {
+            self.core.discard(released);
+            self.look_at_budget();
+        }
     }
 }
 
@@ -208,13 +220,10 @@ impl<T> Driver<T> {
                 }
                 Progress::Closed(key) => {
                     // It may be another's place by now.
-                    if let Some(cell) = self.cell(key) {
-                        let released = cell.closed();
-                        self.cells[key.index()] = None;
-                        if released > 0 {
-                            self.core.discard(released);
-                            self.look_at_budget();
-                        }
+                    if self.cell(key).is_some()
+                        && let Some((_, cell)) = self.cells[key.index()].take()
+                    {
+                        self.has_ended(&cell);
                     }
                 }
             }

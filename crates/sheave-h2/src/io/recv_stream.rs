@@ -94,10 +94,11 @@ impl RecvStream {
         self.releases = !manual;
     }
 
-    /// Lets the peer send so many bytes more: as many as were read and not released. When the stream is dropped, the rest
-    /// is released by itself.
+    /// Lets the peer send so many bytes more, but no more than were read and not released. When the stream is dropped, the
+    /// rest is released by itself.
     pub fn release(&mut self, length: usize) {
-        self.held = self.held.saturating_sub(length);
+        let length = length.min(self.held);
+        self.held -= length;
         self.cell.release(length);
     }
 

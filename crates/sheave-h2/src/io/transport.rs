@@ -51,7 +51,8 @@ impl Default for Input {
 }
 
 impl Input {
-    /// Reads what has come; 0 is the end. `missing` is how much more the frame that is arriving has.
+    /// Reads what has come; 0 is the end. `missing` is how much more the frame that is arriving says it has: room is made for
+    /// no more of it than has come so far.
     pub(super) fn poll_read<S: AsyncRead + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
@@ -59,6 +60,7 @@ impl Input {
         missing: usize,
     ) -> Poll<io::Result<usize>> {
         let Self { bytes, size } = self;
+        let missing = missing.min(bytes.len().max(LEAST_READ));
         let room = bytes.capacity() - bytes.len();
         if room < ROOM.max(missing) || room < *size / 2 {
             if bytes.is_empty() && !bytes.try_reclaim(*size) {

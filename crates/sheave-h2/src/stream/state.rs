@@ -118,16 +118,16 @@ impl State {
             (Closed(ResetHere | Forgotten), Headers { .. } | Data { .. }) => Ignored,
             // "WINDOW_UPDATE or RST_STREAM frames can be received in this state for a short period".
             (Closed(_), WindowUpdate | Reset) => Ignored,
-            // "An endpoint that receives any frames other than PRIORITY after receiving a RST_STREAM MUST treat that as
-            // a stream error of type STREAM_CLOSED."
+            // RFC 9113 §6.1, of DATA. RFC 7540 §5.1, of both: "An endpoint that receives any frame other than PRIORITY after
+            // receiving a RST_STREAM MUST treat that as a stream error of type STREAM_CLOSED."
             (Closed(ResetThere), Headers { .. } | Data { .. }) => StreamError(ErrorCode::STREAM_CLOSED),
             // RFC 9113 §5.1.1: "An endpoint that receives an unexpected stream identifier MUST respond with a connection
             // error of type PROTOCOL_ERROR."
             (Closed(Skipped), Headers { .. }) => ConnectionError(ErrorCode::PROTOCOL_ERROR),
             // RFC 9113 §6.1
             (Closed(Skipped), Data { .. }) => StreamError(ErrorCode::STREAM_CLOSED),
-            // "... after receiving a frame with the END_STREAM flag set MUST treat that as a connection error of type
-            // STREAM_CLOSED."
+            // "An endpoint MAY treat receipt of any other type of frame on a closed stream as a connection error of type
+            // STREAM_CLOSED"; it was a MUST in RFC 7540 §5.1.
             (Closed(Ended), Headers { .. } | Data { .. }) => ConnectionError(ErrorCode::STREAM_CLOSED),
 
             // RFC 9113 §6.6: a promise of a stream that is not idle.
