@@ -28,6 +28,7 @@ pub struct Config {
     pub(crate) settings_timeout: Option<Duration>,
     pub(crate) keepalive: Option<Duration>,
     pub(crate) keepalive_timeout: Duration,
+    pub(crate) tunnel_linger: Duration,
     #[cfg(feature = "tokio")]
     pub(crate) write_timeout: Option<Duration>,
 }
@@ -55,6 +56,7 @@ impl Default for Config {
             settings_timeout: Some(Duration::from_secs(10)),
             keepalive: None,
             keepalive_timeout: Duration::from_secs(20),
+            tunnel_linger: Duration::from_secs(1),
             #[cfg(feature = "tokio")]
             write_timeout: Some(Duration::from_secs(30)),
         }
@@ -176,6 +178,13 @@ impl Config {
     /// How long the peer may take to send anything after that. Default: 20 s.
     pub fn keepalive_timeout(self, timeout: Duration) -> Self {
         Self { keepalive_timeout: timeout, ..self }
+    }
+
+    /// How long a tunnel (a CONNECT, RFC 9113 §8.5, RFC 8441) that has ended here and is not read any more waits for the
+    /// peer to end it as well, before it is reset. Where the peer is a proxy, a reset at once may overtake what was
+    /// sent last. Default: 1 s.
+    pub fn tunnel_linger(self, time: Duration) -> Self {
+        Self { tunnel_linger: time, ..self }
     }
 
     /// How long a write to the transport may make no progress. Default: 30 s.

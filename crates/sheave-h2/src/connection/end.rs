@@ -105,7 +105,8 @@ impl Connection {
             return None;
         }
         let settings = self.local.timeout().map(|(deadline, _)| deadline);
-        [settings, self.pings.timeout(), self.ends.deadline].into_iter().flatten().min()
+        let lingering = self.lingering.front().map(|(until, _)| *until);
+        [settings, self.pings.timeout(), self.ends.deadline, lingering].into_iter().flatten().min()
     }
 
     /// Does what is due by now.
@@ -137,6 +138,12 @@ impl Connection {
                 Some(_) => self.end_shutdown(),
                 None if self.streams.len() == 0 => self.shutdown(now),
                 None => self.ends.deadline = now.checked_add(GRACE),
+            }
+        }
+        while let Some((_, key)) = self.lingering.front().copied().filter(|(until, _)| *until <= now) {
+            self.lingering.pop_front();
+            if let Some(code) = self.streams.get(key).and_then(|stream| stream.sending.then_reset) {
+                self.reset(key, code);
             }
         }
         Ok(())

@@ -100,6 +100,10 @@ pub struct Connection {
     credits: Vec<StreamKey>,
     output: Chunks,
     progress: VecDeque<Progress>,
+    /// Tunnels that have ended here and are not read any more.
+    stopped: Vec<StreamKey>,
+    /// The same, and when they are reset.
+    lingering: VecDeque<(Instant, StreamKey)>,
 
     pings: Pings,
     ends: Ends,
@@ -146,6 +150,8 @@ impl Connection {
             credits: Vec::new(),
             output: Chunks::default(),
             progress: VecDeque::new(),
+            stopped: Vec::new(),
+            lingering: VecDeque::new(),
             pings: Pings::new(&config, now),
             ends: Ends::default(),
             role,

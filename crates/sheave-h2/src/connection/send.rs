@@ -241,12 +241,16 @@ impl Connection {
     }
 
     /// What the peer goes on to send is not wanted: a stream whose own half has ended, or once that has, is reset with
-    /// this code (RFC 9113 §8.1: a server that has answered uses [`ErrorCode::NO_ERROR`]).
+    /// this code (RFC 9113 §8.1: a server that has answered uses [`ErrorCode::NO_ERROR`]). A tunnel is only after
+    /// [`Config::tunnel_linger`](crate::Config::tunnel_linger), if the peer has not ended it until then.
     pub fn stop(&mut self, key: StreamKey, code: ErrorCode) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         stream.sending.then_reset = Some(code);
         if matches!(stream.state, State::HalfClosedLocal | State::ReservedRemote) {
-            self.reset(key, code);
+            match stream.is_tunnel {
+                true => self.stopped.push(key),
+                false => self.reset(key, code),
+            }
         }
     }
 

@@ -24,8 +24,15 @@ impl Connection {
             self.transmit_credits(now);
             self.transmit_heads();
             self.transmit_content();
+            self.linger(now);
         }
         &mut self.output
+    }
+
+    /// What was sent last on a tunnel has time to reach who it is for: a reset may overtake it behind a proxy.
+    fn linger(&mut self, now: Instant) {
+        let until = now.checked_add(self.config.tunnel_linger).unwrap_or(now);
+        self.lingering.extend(self.stopped.drain(..).map(|key| (until, key)));
     }
 
     /// What is to be written and was made ready.
@@ -191,6 +198,8 @@ impl Connection {
         stream.sending.has_ended = true;
         if state.is_closed() {
             self.close(key, Closed::Ended);
+        } else if stream.is_tunnel && stream.sending.then_reset.is_some() {
+            self.stopped.push(key);
         } else if let Some(code) = stream.sending.then_reset {
             RstStream { stream: key.id(), code }.write(self.output.tail());
             self.close(key, Closed::ResetHere);
