@@ -322,6 +322,18 @@ async fn a_peer_that_takes_nothing_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_has_as_long_as_it_is_given() {
+    let (near, _far) = duplex(10);
+    let config = Config::default().write_timeout(Some(Duration::from_secs(3)));
+    let (mut requests, connection) = client::handshake_with(near, config);
+    let _asked = requests.send_request(get(), true).unwrap();
+    let start = tokio::time::Instant::now();
+    let error = bounded(connection).await.unwrap_err();
+    assert!(matches!(error, Error::Timeout(Timeout::Write)), "{error:?}");
+    assert_eq!(start.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn keepalive_finds_a_peer_that_is_gone() {
     let (near, mut far) = duplex(1 << 16);
     let config = Config::default().keepalive(Some(Duration::from_secs(30))).settings_timeout(None);
