@@ -190,7 +190,7 @@ impl Connection {
         same(response.headers().get("x-large") == Some(&large), true)
     }
 
-    /// So many streams at once: each has had an answer before any ends.
+    /// So many streams at once: the first half of each echo has come before any sends its second.
     async fn streams(&mut self, count: u32) -> Result<(), Error> {
         let allowed = self.requests.settings().await?.max_concurrent_streams;
         if allowed < count {
@@ -203,11 +203,6 @@ impl Connection {
             stream.send_data(&b"one-"[..]).await?;
             open.push((response, stream));
         }
-        self.finish(open).await
-    }
-
-    /// Has the first half of each echo come before it sends the second.
-    async fn finish(&mut self, open: Vec<(ResponseFuture, SendStream)>) -> Result<(), Error> {
         let mut half = Vec::new();
         for (response, stream) in open {
             let mut body = response.await?.into_body();
