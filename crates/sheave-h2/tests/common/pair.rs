@@ -28,15 +28,6 @@ impl Pair {
         }
     }
 
-    /// Where both have said what they let each other do.
-    pub(crate) fn begun(client: Config, server: Config) -> Self {
-        let mut pair = Self::new(client, server);
-        while !pair.pass(Role::Client, usize::MAX).is_empty()
-            | !pair.pass(Role::Server, usize::MAX).is_empty()
-        {}
-        pair
-    }
-
     pub(crate) fn advance(&mut self, time: Duration) {
         self.now += time;
     }
