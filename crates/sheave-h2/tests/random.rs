@@ -1,12 +1,15 @@
 //! A client and a server that make random exchanges, in random pieces.
 
 mod common;
+#[path = "common/numbers.rs"]
+mod numbers;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use common::pair::{Pair, Random};
+use common::pair::Pair;
 use http::{HeaderMap, Method, Request, Response};
+use numbers::Random;
 use sheave_h2::{Config, ErrorCode, Event, Progress, Protocol, Role, StreamKey};
 
 #[test]
@@ -117,13 +120,13 @@ impl Exchanges {
 
     fn step(&mut self, resets: bool) {
         self.pair.advance(Duration::from_millis(self.random.below(3) as u64));
-        let role = if self.random.once_in(2) { Role::Client } else { Role::Server };
+        let role = if self.random.one_in(2) { Role::Client } else { Role::Server };
         match self.random.below(10) {
             0 if self.opened < STREAMS => self.open(),
             1 | 2 => self.send(role),
             3 => self.read(role, false),
-            4 if resets && self.random.once_in(20) => self.reset(role),
-            5 if resets && self.random.once_in(20) => {
+            4 if resets && self.random.one_in(20) => self.reset(role),
+            5 if resets && self.random.one_in(20) => {
                 let size = [0, 10, 70_000][self.random.below(3)];
                 let now = self.pair.now;
                 self.pair.side(role).set_initial_window_size(size, now);
@@ -137,7 +140,7 @@ impl Exchanges {
 
     fn half(&mut self, key: StreamKey, may_send: bool, end_stream: bool) -> Half {
         let left = [0, 1, 1000, 20_000, 100_000][self.random.below(5)];
-        let trailers = self.random.once_in(3);
+        let trailers = self.random.one_in(3);
         Half { key, left, sent: 0, trailers, may_send, received: 0, has_received: end_stream }
     }
 
@@ -162,11 +165,11 @@ impl Exchanges {
         let mut half = self.half(key, true, end_stream);
         half.trailers &= !is_tunnel;
         let mut response = Response::builder();
-        if !is_tunnel && self.random.once_in(2) {
+        if !is_tunnel && self.random.one_in(2) {
             response = response.header("content-length", half.left);
         }
         let interim = Response::builder().status(103).body(()).unwrap();
-        if self.random.once_in(3) && self.pair.server.respond(key, interim.into_parts().0, false).is_err() {
+        if self.random.one_in(3) && self.pair.server.respond(key, interim.into_parts().0, false).is_err() {
             // It was reset as soon as it came.
             self.late.insert(key.id().get());
             return;
