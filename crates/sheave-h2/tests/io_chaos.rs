@@ -14,7 +14,7 @@ use bytes::Bytes;
 use chaotic::Chaotic;
 use futures_util::future::join_all;
 use http::{Request, Response};
-use io_common::{all, bounded, bytes, serve};
+use io_common::{all, bounded, bytes, post, serve};
 use numbers::Random;
 use sheave_h2::io::client::{self, SendRequest};
 use sheave_h2::io::server::SendResponse;
@@ -205,8 +205,7 @@ async fn everything_arrives() {
         bounded(echo.requests.settings()).await.unwrap();
         let mut tasks = Vec::new();
         for _ in 0..20 {
-            let request = Request::post("https://example.org/").body(()).unwrap();
-            let (response, mut send) = echo.requests.send_request(request, false).unwrap();
+            let (response, mut send) = echo.requests.send_request(post(), false).unwrap();
             tasks.push(tokio::spawn(async move {
                 let sending = tokio::spawn(async move {
                     for piece in bytes(3000).chunks(37) {

@@ -10,15 +10,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use io_common::{all, bounded, bytes, serve};
+use http::Response;
+use io_common::{all, bounded, bytes, get, post, serve};
 use sheave_h2::io::{client, server};
 use sheave_h2::{Config, Error, ErrorCode, Timeout};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
-
-fn get() -> Request<()> {
-    Request::get("https://example.org/").body(()).unwrap()
-}
 
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 /// MAX_CONCURRENT_STREAMS is 0.
@@ -172,8 +168,7 @@ async fn two_that_do_not_read_do_not_wait_for_each_other() {
     });
     let (mut requests, connection) = client::handshake_with(near, config);
     let driving = tokio::spawn(connection);
-    let request = Request::post("https://example.org/").body(()).unwrap();
-    let (response, mut send) = requests.send_request(request, false).unwrap();
+    let (response, mut send) = requests.send_request(post(), false).unwrap();
     drop(bounded(response).await.unwrap());
     for piece in content.chunks(500) {
         if bounded(send.send_data(piece)).await.is_err() {
@@ -244,8 +239,7 @@ async fn what_is_dropped_unreleased_is_given_back() {
     let (mut requests, connection) = client::handshake_with(near, config);
     let driving = tokio::spawn(connection);
     for _ in 0..10 {
-        let request = Request::post("https://example.org/").body(()).unwrap();
-        let (response, mut send) = requests.send_request(request, false).unwrap();
+        let (response, mut send) = requests.send_request(post(), false).unwrap();
         send.send_data(Bytes::from(bytes(50_000))).await.unwrap();
         send.finish().unwrap();
         bounded(response).await.unwrap();
@@ -273,8 +267,7 @@ async fn what_is_read_and_kept_is_given_back() {
     let driving = tokio::spawn(connection);
     let mut bodies = Vec::new();
     for _ in 0..20 {
-        let request = Request::post("https://example.org/").body(()).unwrap();
-        let (response, mut send) = requests.send_request(request, false).unwrap();
+        let (response, mut send) = requests.send_request(post(), false).unwrap();
         send.send_data(Bytes::from(bytes(20_000))).await.unwrap();
         send.finish().unwrap();
         bounded(response).await.unwrap();

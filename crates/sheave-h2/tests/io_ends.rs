@@ -11,16 +11,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
-use io_common::{Echo, all, bounded, bytes, echo, serve};
+use io_common::{Echo, all, bounded, bytes, connect, echo, get, post, serve};
 use sheave_h2::io::{client, server};
-use sheave_h2::{Config, Error, ErrorCode, PREFACE, Protocol, StreamId, Timeout, Usage, frame};
+use sheave_h2::{Config, Error, ErrorCode, PREFACE, StreamId, Timeout, Usage, frame};
 use sheave_hpack::{Encoder, Field};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tokio::sync::{mpsc, watch};
-
-fn get() -> Request<()> {
-    Request::get("https://example.org/").body(()).unwrap()
-}
 
 #[tokio::test]
 async fn a_dropped_handle_resets_its_stream_and_nothing_else() {
@@ -64,8 +60,7 @@ async fn a_server_that_answers_early_takes_no_more() {
     });
     let (mut requests, connection) = client::handshake(near);
     let driving = tokio::spawn(connection);
-    let request = Request::post("https://example.org/").body(()).unwrap();
-    let (response, mut send) = requests.send_request(request, false).unwrap();
+    let (response, mut send) = requests.send_request(post(), false).unwrap();
     let mut body = bounded(response).await.unwrap().into_body();
     assert_eq!(all(&mut body).await, b"enough");
     // RFC 9113 §8.1
@@ -157,8 +152,7 @@ async fn a_broken_transport_fails_every_stream() {
     });
     let (mut requests, connection) = client::handshake(near);
     let driving = tokio::spawn(connection);
-    let request = Request::connect("https://example.org/").extension(Protocol::websocket());
-    let (response, mut send) = requests.send_request(request.body(()).unwrap(), false).unwrap();
+    let (response, mut send) = requests.send_request(connect(), false).unwrap();
     let mut body = bounded(response).await.unwrap().into_body();
     bounded(serving).await.unwrap();
     assert!(matches!(bounded(driving).await.unwrap(), Err(Error::Io(_))));

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http::Request;
-use io_common::{bounded, bytes, echo};
+use io_common::{bounded, bytes, echo, post};
 use sheave_h2::io::client::{self, ResponseFuture};
 use sheave_h2::io::server;
 use sheave_h2::{Config, Error};
@@ -54,8 +53,7 @@ async fn shut_down(server_ends: bool, client_ends: bool, after: usize, pipe: usi
     bounded(requests.settings()).await.unwrap();
     let mut exchanges = Vec::new();
     for _ in 0..REQUESTS {
-        let request = Request::post("https://example.org/").body(()).unwrap();
-        let (response, mut send) = requests.send_request(request, false).unwrap();
+        let (response, mut send) = requests.send_request(post(), false).unwrap();
         exchanges.push(tokio::spawn(async move {
             // It may have failed, which the response tells.
             if send.send_data(Bytes::from(bytes(LENGTH))).await.is_ok() {

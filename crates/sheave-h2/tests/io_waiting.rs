@@ -4,9 +4,9 @@
 mod io_common;
 
 use http::Request;
-use io_common::bounded;
+use io_common::{bounded, connect, get};
+use sheave_h2::Error;
 use sheave_h2::io::client;
-use sheave_h2::{Error, Protocol};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 const PREFACE: usize = 24;
@@ -38,11 +38,6 @@ async fn only_extended_connect_waits_for_settings() {
     let (near, mut far) = duplex(1 << 16);
     let (mut requests, connection) = client::handshake(near);
     let driving = tokio::spawn(connection);
-    let connect = || {
-        let request = Request::connect("https://example.org/").extension(Protocol::websocket());
-        request.body(()).unwrap()
-    };
-    let get = || Request::get("https://example.org/").body(()).unwrap();
     let first = requests.send_request(connect(), false).unwrap();
     let taken_back = requests.send_request(connect(), false).unwrap();
     let second = requests.send_request(connect(), false).unwrap();
