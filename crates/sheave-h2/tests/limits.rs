@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{GET, Wire};
 use sheave_h2::frame::Kind;
-use sheave_h2::frame::flag::{END_HEADERS, END_STREAM};
+use sheave_h2::frame::flag::END_STREAM;
 use sheave_h2::{Config, ErrorCode, Rate};
 
 const FEW: Rate = Rate { burst: 3, per_second: 1 };
@@ -49,7 +49,7 @@ fn interim_responses() {
     let mut wire = Wire::client(Config::default().max_informational(2));
     wire.open(true);
     for _ in 0..3 {
-        wire.headers(1, &[(":status", "103")], END_HEADERS);
+        wire.headers(1, &[(":status", "103")], 0);
     }
     assert_eq!(wire.events(), ["informational 1 103", "informational 1 103", "reset 1 ENHANCE_YOUR_CALM"]);
     assert_eq!(wire.frames(), ["RST_STREAM 1 ENHANCE_YOUR_CALM"]);
