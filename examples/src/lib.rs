@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sheave::tls::DevCertificate;
 use sheave::{
     CloseCode, CloseFrame, Config, DeflateConfig, Message, NoMasking, Server, ServerBuilder, WebSocket,
@@ -239,6 +240,16 @@ impl Checks {
     pub fn finish(&self) -> Result<(), Error> {
         if self.failed.get() { Err("some checks failed".into()) } else { Ok(()) }
     }
+}
+
+/// Content of the interop checks: byte i is (7 i + 3) mod 256.
+pub fn octets(size: usize) -> Bytes {
+    (0..size).map(|i| (7 * i + 3) as u8).collect()
+}
+
+/// Text of the interop checks: letter i is `a` + i mod 26.
+pub fn letters(size: usize) -> String {
+    ('a'..='z').cycle().take(size).collect()
 }
 
 /// Holds a message against the one that was expected.

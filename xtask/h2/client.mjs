@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import http2 from "node:http2";
 import process from "node:process";
 
-import { equal, run, show } from "../interop/checks.mjs";
+import { run, same } from "../interop/checks.mjs";
 
 const PAGE = "This server speaks HTTP/2.\n";
 const { NGHTTP2_CANCEL } = http2.constants;
@@ -14,10 +14,6 @@ const ca = args[0] === "--ca" ? readFileSync(args.splice(0, 2)[1]) : undefined;
 
 const octets = (size) => Buffer.alloc(size, Buffer.from(Array.from({ length: 256 }, (_, i) => (7 * i + 3) % 256)));
 const letters = (size) => "abcdefghijklmnopqrstuvwxyz".repeat(size / 26 + 1).slice(0, size);
-
-function same(found, expected) {
-  if (!equal(found, expected)) throw new Error(`${show(found)} instead of ${show(expected)}`);
-}
 
 // The next event of this name; an error if something fails before.
 const event = (emitter, name) =>

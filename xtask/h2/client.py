@@ -2,12 +2,14 @@
 
 import argparse
 import collections
+import functools
 import socket
 import ssl
 import urllib.parse
 
 import h2.errors
 import h2.events
+from checks import run, same
 from connection import PAGE, TRAILERS, Codes, Connection
 
 
@@ -171,9 +173,10 @@ class Client:
             getattr(self, name.replace("-", "_"))()
 
 
-def same(found, expected):
-    if found != expected:
-        raise AssertionError(f"{found!r:.80} instead of {expected!r:.80}")
+def check(url, ca, name):
+    client = Client(url, ca)
+    client.make(name)
+    client.close()
 
 
 def main():
@@ -182,18 +185,7 @@ def main():
     parser.add_argument("--ca")
     parser.add_argument("checks", nargs="*")
     arguments = parser.parse_intermixed_args()
-    failed = False
-    for name in arguments.checks:
-        try:
-            client = Client(arguments.url, arguments.ca)
-            client.make(name)
-            client.close()
-            print(f"ok {name}", flush=True)
-        except Exception as error:
-            failed = True
-            why = f"{type(error).__name__} {error}".replace("\n", " ")
-            print(f"FAIL {name} {why}", flush=True)
-    raise SystemExit(failed)
+    run((name, functools.partial(check, arguments.url, arguments.ca, name)) for name in arguments.checks)
 
 
 main()

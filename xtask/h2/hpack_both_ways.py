@@ -1,10 +1,12 @@
 """Python's hpack and sheave's, each decoding what the other encodes: hpack_both_ways.py INTEROP_HPACK. See README.md."""
 
+import functools
 import random
 import subprocess
 import sys
 
 import hpack
+from checks import run, same
 
 # The largest table, block by block.
 TABLES = {
@@ -81,24 +83,10 @@ def decoded_by_sheave(program, tables):
     same(sheave(program, "decode", text), expected.splitlines(keepends=True))
 
 
-def same(found, expected):
-    if found != expected:
-        raise AssertionError(f"{found!r:.200} instead of {expected!r:.200}")
-
-
-def main():
-    failed = False
+def checks(program):
     for check in (encoded_by_sheave, decoded_by_sheave):
         for name, tables in TABLES.items():
-            title = f"{check.__name__.replace('_', '-')}-{name}"
-            try:
-                check(sys.argv[1], tables)
-                print(f"ok {title}", flush=True)
-            except Exception as error:
-                failed = True
-                why = f"{type(error).__name__} {error}".replace("\n", " ")
-                print(f"FAIL {title} {why}", flush=True)
-    raise SystemExit(failed)
+            yield f"{check.__name__.replace('_', '-')}-{name}", functools.partial(check, program, tables)
 
 
-main()
+run(checks(sys.argv[1]))

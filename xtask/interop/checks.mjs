@@ -6,6 +6,10 @@ export const equal = (a, b) => (Buffer.isBuffer(a) && Buffer.isBuffer(b) ? a.equ
 export const show = (value) =>
   (JSON.stringify(Buffer.isBuffer(value) ? value.subarray(0, 40) : value) ?? "nothing").slice(0, 80);
 
+export function same(found, expected) {
+  if (!equal(found, expected)) throw new Error(`${show(found)} instead of ${show(expected)}`);
+}
+
 // Runs checks, given as names with functions.
 export async function run(checks) {
   for (const [name, check] of checks) {

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import process from "node:process";
 
-import { equal, run, show } from "./checks.mjs";
+import { run, same } from "./checks.mjs";
 
 const WebSocket = createRequire(`${process.env.INTEROP_NODE}/package.json`)("ws");
 
@@ -64,10 +64,6 @@ function on(path, deflate, opened, expected, headers) {
     ws.on("error", finish);
     ws.on("close", (code) => finish(new Error(`closed with ${code}`)));
   });
-}
-
-function same(found, expected) {
-  if (!equal(found, expected)) throw new Error(`${show(found)} instead of ${show(expected)}`);
 }
 
 // The answer, with what goes without saying filled in.

@@ -4,7 +4,7 @@
 //! and credentials. So nothing is installed, no root is needed, and no other installation ever sees that release.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -46,6 +46,15 @@ pub(crate) fn unpack(dir: &Path, suite: &str, packages: &[&str]) -> Result<(), S
         process::run(command.arg("--extract").arg(archive.path()).arg(dir.join("root")), LIMIT)?;
     }
     Ok(())
+}
+
+/// Where the shared libraries lie that were unpacked into `dir/root`, this one among them; the folder is named by the
+/// machine's architecture.
+pub(crate) fn libraries(dir: &Path, library: &str) -> Result<PathBuf, String> {
+    let folder = dir.join("root/usr/lib");
+    let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut paths = entries.flatten().map(|entry| entry.path());
+    paths.find(|path| path.join(library).exists()).ok_or(format!("{library} was not unpacked"))
 }
 
 /// Where apt takes the system's own packages from.

@@ -13,7 +13,7 @@ use crate::{Outcome, Tally, workspace};
 /// The oldest compiler that builds every peer, as the number behind `1.`.
 const RUSTC: u32 = 96;
 /// Where the server runs, and where the load.
-const CORES: [&str; 2] = ["0", "1"];
+pub(crate) const CORES: [&str; 2] = ["0", "1"];
 const PROGRAMS: [&str; 3] = ["load", "sheave_echo", "wtx_echo"];
 const LENGTH: u32 = 1024;
 
@@ -126,11 +126,11 @@ fn deflate(rounds: usize) -> Outcome {
 /// One server, one load, both gone afterwards.
 fn measure(contender: &Contender, workload: &Workload, tick: f64) -> Result<Cost, String> {
     let log = workspace::target().join("bench").join(format!("{}.log", contender.program));
-    let mut server = pinned(CORES[0], contender.program);
-    let mut server = Helper::start(server.args(contender.args), &log)?;
+    let mut server = pinned(CORES[0], program(contender.program).args(contender.args));
+    let mut server = Helper::start(&mut server, &log)?;
     let told = server.wait_for("listening on ", Duration::from_secs(10))?;
     let (address, pid) = told.split_once(' ').ok_or(format!("{}: no process in {told:?}", contender.name))?;
-    let mut load = pinned(CORES[1], "load");
+    let mut load = pinned(CORES[1], &program("load"));
     load.args(["--address", address, "--pid", pid, "--length", &LENGTH.to_string()]);
     load.args(["--connections", &workload.connections.to_string()]);
     load.args(["--in-flight", &workload.in_flight.to_string()]);
@@ -156,12 +156,14 @@ fn cost(told: &str, tick: f64) -> Option<Cost> {
 
 /// Each number's median by itself.
 fn median(costs: &[Cost]) -> Cost {
-    let of = |part: fn(&Cost) -> f64| {
-        let mut all: Vec<_> = costs.iter().map(part).collect();
-        all.sort_by(f64::total_cmp);
-        (all[(all.len() - 1) / 2] + all[all.len() / 2]) / 2.0
-    };
+    let of = |part: fn(&Cost) -> f64| middle(costs.iter().map(part).collect());
     Cost { cpu: of(|cost| cost.cpu), bytes: of(|cost| cost.bytes), elapsed: of(|cost| cost.elapsed) }
+}
+
+/// The median.
+pub(crate) fn middle(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    (all[(all.len() - 1) / 2] + all[all.len() / 2]) / 2.0
 }
 
 fn table(workload: &Workload, costs: &[Cost; CONTENDERS.len()]) -> String {
@@ -187,11 +189,17 @@ fn table(workload: &Workload, costs: &[Cost; CONTENDERS.len()]) -> String {
     text + "\n"
 }
 
-/// A program of `xtask/bench` that stays on one core.
-fn pinned(core: &str, program: &str) -> Command {
-    let mut command = Command::new("taskset");
-    command.args(["--cpu-list", core]).arg(workspace::target().join("bench/release").join(program));
-    command
+/// A program of `xtask/bench`.
+fn program(name: &str) -> Command {
+    Command::new(workspace::target().join("bench/release").join(name))
+}
+
+/// The same command, which stays on one core.
+pub(crate) fn pinned(core: &str, command: &Command) -> Command {
+    let mut pinned = Command::new("taskset");
+    pinned.args(["--cpu-list", core]).arg(command.get_program()).args(command.get_args());
+    pinned.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    pinned
 }
 
 /// How the toolchain that is new enough for every peer is called: `None` is the default one.
@@ -239,7 +247,8 @@ fn build(toolchain: &Option<&str>, program: &str) -> Result<(), String> {
     process::run(&mut command, Duration::from_secs(30 * 60))
 }
 
-fn check_machine() -> Result<(), String> {
+/// There has to be a core for each of them.
+pub(crate) fn check_machine() -> Result<(), String> {
     if thread::available_parallelism().map_or(1, usize::from) < CORES.len() {
         return Err("the server and the load need a core each".to_owned());
     }
@@ -249,7 +258,7 @@ fn check_machine() -> Result<(), String> {
 }
 
 /// How many microseconds a tick of the system's clock is.
-fn tick() -> Result<f64, String> {
+pub(crate) fn tick() -> Result<f64, String> {
     let told = process::read(Command::new("getconf").arg("CLK_TCK"), LIMIT)?;
     let hertz: f64 = told.trim().parse().map_err(|_| format!("getconf CLK_TCK: {told:?}"))?;
     Ok(1e6 / hertz)

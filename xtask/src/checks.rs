@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::Tally;
 use crate::process::Helper;
 
-const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long a program may take to start, and to end.
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
 const RUN_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// The lines of a client, also where it broke off, and how it ended.
@@ -28,6 +29,18 @@ pub(crate) fn run_client_with(
     let mut client = Helper::start(command, log)?;
     let (lines, ended) = client.rest_with(RUN_LIMIT, tell);
     Ok((lines, ended.and_then(|()| client.finish(START_LIMIT))))
+}
+
+/// Ends a server of ours. That it does so in order is a check too: a panic costs it one connection only, which no client
+/// may have seen.
+pub(crate) fn end_of_server(server: Helper, title: &str) -> Tally {
+    match server.shut_down(START_LIMIT) {
+        Ok(()) => Tally::default(),
+        Err(why) => {
+            println!("{title}: {why}");
+            Tally::ONE_FAILURE
+        }
+    }
 }
 
 /// Prints what failed and the counts of one run, each line with its title.

@@ -10,17 +10,15 @@ mod programs;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
+use crate::checks::{START_LIMIT, end_of_server};
 use crate::process::Helper;
 use crate::{Outcome, Tally, workspace};
-
-const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// `cargo xtask h2 [conformance|interop|load]`.
 pub(crate) fn task(mut args: lexopt::Parser) -> Outcome {
     let part = match args.next().map_err(|error| error.to_string())? {
-        None => return run(&["conformance", "interop"]),
+        None => return all(),
         Some(lexopt::Arg::Value(part)) => part.to_string_lossy().into_owned(),
         Some(other) => return Err(other.unexpected().to_string()),
     };
@@ -98,14 +96,7 @@ impl OurServer {
         Ok(Self { helper, url, ca })
     }
 
-    /// An end in order is a check too: a panic costs a server one connection only, which no client may have seen.
     fn end(self, title: &str) -> Tally {
-        match self.helper.shut_down(START_LIMIT) {
-            Ok(()) => Tally::default(),
-            Err(why) => {
-                println!("{title}: {why}");
-                Tally::ONE_FAILURE
-            }
-        }
+        end_of_server(self.helper, &format!("h2 {title}"))
     }
 }

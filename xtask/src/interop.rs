@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::certificates::{self, Certificates};
-use crate::checks::{Reported, conclude, run_client};
+use crate::checks::{Reported, START_LIMIT, conclude, end_of_server, run_client};
 use crate::process::Helper;
 use crate::{Outcome, Tally, process, python, workspace};
 
@@ -50,8 +50,6 @@ const DECLINED: [&str; 9] = [
     "twice",
     "unknown",
 ];
-
-const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs every direction over both transports, permessage-deflate and no-masking without TLS.
 pub(crate) fn task() -> Outcome {
@@ -221,13 +219,8 @@ impl Peers {
         server.args(["--addr", "127.0.0.1:0", "--until-stdin-ends"]);
         let mut server = Helper::start(server, &self.log(&format!("{title} server")))?;
         let (lines, ended) = client(server.wait_for("listening on ", START_LIMIT)?)?;
-        let mut tally = conclude(&format!("interop {title}"), checks, &lines, ended);
-        // A panic costs a server one connection only, so the client may not have seen it.
-        if let Err(why) = server.shut_down(START_LIMIT) {
-            println!("interop {title}: {why}");
-            tally += Tally::ONE_FAILURE;
-        }
-        Ok(tally)
+        let title = format!("interop {title}");
+        Ok(conclude(&title, checks, &lines, ended) + end_of_server(server, &title))
     }
 
     fn our_client(&self, topic: Topic, other: Implementation, client: &Path, tls: bool) -> Outcome {

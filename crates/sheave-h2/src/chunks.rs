@@ -119,15 +119,10 @@ impl Chunks {
 /// Memory that is lent for a while.
 #[cfg(feature = "tokio")]
 impl Chunks {
-    /// Whether it has no memory to write to.
-    pub(crate) fn is_bare(&mut self) -> bool {
-        self.tail.is_empty() && !self.tail.try_reclaim(1)
-    }
-
     /// Gives it memory to write to, if it has none.
-    pub(crate) fn lend(&mut self, buffer: BytesMut) {
-        if self.is_bare() {
-            self.tail = buffer;
+    pub(crate) fn lend(&mut self, buffer: impl FnOnce() -> BytesMut) {
+        if self.tail.is_empty() && !self.tail.try_reclaim(1) {
+            self.tail = buffer();
         }
     }
 

@@ -8,14 +8,12 @@ mod target;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use common::{GET, Wire};
+use common::{GET, Wire, frame, ok, settings};
 use http::Response;
 use sheave_h2::frame::flag::{ACK, END_HEADERS, END_STREAM, PADDED};
 use sheave_h2::frame::{Head, Kind};
 use sheave_h2::{Config, Connection, ErrorCode, PREFACE, Role};
-use target::{
-    CALM, KIB, POST, REFUSAL, ROLES, Target, alone, frame, held, id, reset, settings, window_update,
-};
+use target::{CALM, KIB, POST, REFUSAL, ROLES, Target, alone, held, id, reset, window_update};
 
 /// CVE-2023-44487: requests that are taken back at once.
 #[test]
@@ -27,23 +25,16 @@ fn rapid_reset() {
             let mut target = Target::server(Config::default());
             target.reads = reads;
             let attack = |target: &mut Target, round: u32| {
-                let mut frames = target.headers(id(round), &GET, END_HEADERS | END_STREAM);
-                if answers {
-                    target.feed(&frames);
-                    frames.clear();
-                    let key = *target.opened.last().unwrap();
-                    let response = Response::new(()).into_parts().0;
-                    target.connection.respond(key, response, false).unwrap();
-                    target.connection.send(key, vec![0; 10_000].into()).unwrap();
+                let cancel = reset(id(round), ErrorCode::CANCEL);
+                if !answers {
+                    return [target.headers(id(round), &GET, END_STREAM), cancel].concat();
                 }
-                frames.extend(reset(id(round), ErrorCode::CANCEL));
-                frames
+                let key = target.request(id(round), &GET, END_STREAM);
+                target.connection.respond(key, ok(), false).unwrap();
+                target.connection.send(key, vec![0; 10_000].into()).unwrap();
+                cancel
             };
-            assert_eq!(target.attack(900, attack), 900);
-            target.assert_neighbour();
-            let rounds = target.attack(10_000, |target, round| attack(target, round + 900));
-            assert!((50..=150).contains(&rounds), "{rounds}");
-            assert_eq!(target.goaway, CALM);
+            target.assert_borne("", 900, 50..=150, attack);
             assert!(target.growth() < 256 * KIB, "{}", target.growth());
         }
     }
@@ -51,7 +42,7 @@ fn rapid_reset() {
     let mut target = Target::server(Config::default());
     target.attack(100_000, |target, round| {
         target.now += Duration::from_millis(40);
-        let mut frames = target.headers(id(round), &GET, END_HEADERS | END_STREAM);
+        let mut frames = target.headers(id(round), &GET, END_STREAM);
         frames.extend(reset(id(round), ErrorCode::CANCEL));
         frames
     });
@@ -66,71 +57,71 @@ fn made_you_reset() {
     type Attack = fn(&mut Target, u32) -> Vec<u8>;
     let attacks: &[(&str, Attack)] = &[
         ("a window that overflows", |target, id| {
-            let mut frames = target.headers(id, &GET, END_HEADERS | END_STREAM);
+            let mut frames = target.headers(id, &GET, END_STREAM);
             frames.extend(window_update(id, (1 << 31) - 1));
             frames
         }),
         ("a window increment of 0", |target, id| {
-            let mut frames = target.headers(id, &GET, END_HEADERS | END_STREAM);
+            let mut frames = target.headers(id, &GET, END_STREAM);
             frames.extend(window_update(id, 0));
             frames
         }),
         ("DATA on a half-closed stream", |target, id| {
-            let mut frames = target.headers(id, &GET, END_HEADERS | END_STREAM);
+            let mut frames = target.headers(id, &GET, END_STREAM);
             frames.extend(frame(Kind::DATA, 0, id, b"a"));
             frames
         }),
         ("HEADERS on a half-closed stream", |target, id| {
-            let mut frames = target.headers(id, &GET, END_HEADERS | END_STREAM);
-            frames.extend(target.headers(id, &GET, END_HEADERS | END_STREAM));
+            let mut frames = target.headers(id, &GET, END_STREAM);
+            frames.extend(target.headers(id, &GET, END_STREAM));
             frames
         }),
         ("DATA on a stream that was reset", |target, id| {
-            let mut frames = target.headers(id, &GET, END_HEADERS | END_STREAM);
+            let mut frames = target.headers(id, &GET, END_STREAM);
             frames.extend(reset(id, ErrorCode::CANCEL));
             frames.extend(frame(Kind::DATA, 0, id, b"a"));
             frames
         }),
         ("PRIORITY of a wrong length", |target, id| {
-            let mut frames = target.headers(id, &GET, END_HEADERS);
+            let mut frames = target.headers(id, &GET, 0);
             frames.extend(frame(Kind::PRIORITY, 0, id, b"abc"));
             frames
         }),
         ("content-length", |target, id| {
             let fields = [&POST[..], &[("content-length", "1")]].concat();
-            let mut frames = target.headers(id, &fields, END_HEADERS);
+            let mut frames = target.headers(id, &fields, 0);
             frames.extend(frame(Kind::DATA, 0, id, b"ab"));
             frames
         }),
         ("trailers that do not end", |target, id| {
-            let mut frames = target.headers(id, &POST, END_HEADERS);
-            frames.extend(target.headers(id, &[("a", "b")], END_HEADERS));
+            let mut frames = target.headers(id, &POST, 0);
+            frames.extend(target.headers(id, &[("a", "b")], 0));
             frames
         }),
         ("a connection-specific field", |target, id| {
             let fields = [&GET[..], &[("connection", "close")]].concat();
-            target.headers(id, &fields, END_HEADERS | END_STREAM)
+            target.headers(id, &fields, END_STREAM)
         }),
         ("upper case", |target, id| {
             let fields = [&GET[..], &[("Upper", "case")]].concat();
-            target.headers(id, &fields, END_HEADERS | END_STREAM)
+            target.headers(id, &fields, END_STREAM)
         }),
         ("a pseudo-header field twice", |target, id| {
             let fields = [&GET[..], &GET[..1]].concat();
-            target.headers(id, &fields, END_HEADERS | END_STREAM)
+            target.headers(id, &fields, END_STREAM)
         }),
         ("a late pseudo-header field", |target, id| {
             let fields = [&GET[1..], &[("a", "b")], &GET[..1]].concat();
-            target.headers(id, &fields, END_HEADERS | END_STREAM)
+            target.headers(id, &fields, END_STREAM)
         }),
-        ("nothing", |target, id| target.headers(id, &[], END_HEADERS | END_STREAM)),
+        ("nothing", |target, id| target.headers(id, &[], END_STREAM)),
         ("more fields than are borne", |target, id| {
             let fields = [&GET[..], &vec![("a", ""); 2200]].concat();
-            target.headers(id, &fields, END_HEADERS | END_STREAM)
+            target.headers(id, &fields, END_STREAM)
         }),
         ("more fields than are borne, and content", |target, id| {
             let fields = [&GET[..], &vec![("a", ""); 2200]].concat();
-            let mut frames = target.headers(id, &fields, END_HEADERS);
+            let mut frames = target.headers(id, &fields, 0);
             frames.extend(frame(Kind::DATA, 0, id, b"a"));
             frames
         }),
@@ -140,12 +131,7 @@ fn made_you_reset() {
             let mut target = Target::server(Config::default());
             target.reads = reads;
             let before = if *name == "DATA on a stream that was reset" { 450 } else { 900 };
-            let rounds = target.attack(before, |target, round| attack(target, id(round)));
-            assert_eq!(rounds, before, "{name} {:?}", target.error);
-            target.assert_neighbour();
-            let rounds = target.attack(1000, |target, round| attack(target, id(round + before as u32)));
-            assert!(rounds <= 150, "{name} {rounds}");
-            assert_eq!(target.goaway, CALM, "{name}");
+            target.assert_borne(name, before, ..=150, |target, round| attack(target, id(round)));
             // Content of one request at a time, and what waits to be sent.
             assert!(target.growth() < 512 * KIB, "{name} {}", target.growth());
         }
@@ -185,11 +171,7 @@ fn answers_that_nobody_reads() {
     ] {
         for role in ROLES {
             let mut target = Target::of(role).deaf();
-            assert_eq!(target.attack(900, |_, _| bytes.clone()), 900, "{name}");
-            target.assert_neighbour();
-            let rounds = target.attack(10_000, |_, _| bytes.clone());
-            assert_eq!(rounds, 1001, "{name}");
-            assert_eq!(target.goaway, CALM);
+            target.assert_borne(name, 900, 1001..=1001, |_, _| bytes.clone());
             assert!(target.growth() < 64 * KIB, "{name} {}", target.growth());
         }
     }
@@ -215,11 +197,7 @@ fn frames_for_nothing() {
     ] {
         for role in ROLES {
             let mut target = Target::of(role);
-            assert_eq!(target.attack(9_000, |_, _| bytes.clone()), 9_000, "{name} {:?}", target.error);
-            target.assert_neighbour();
-            let rounds = target.attack(10_000, |_, _| bytes.clone());
-            assert!((900..=1100).contains(&rounds), "{name} {rounds}");
-            assert_eq!(target.goaway, CALM);
+            target.assert_borne(name, 9_000, 900..=1100, |_, _| bytes.clone());
             assert!(target.growth() < 64 * KIB, "{name} {}", target.growth());
             assert!(target.went <= 2 * target.came + KIB, "{name} {} {}", target.went, target.came);
         }
@@ -232,15 +210,9 @@ fn frames_for_nothing() {
     ] {
         // Of a stream that we have reset.
         let mut target = Target::server(Config::default());
-        let request = target.headers(3, &POST, END_HEADERS);
-        target.feed(&request);
-        let key = *target.opened.last().unwrap();
+        let key = target.request(3, &POST, 0);
         target.connection.reset(key, ErrorCode::CANCEL);
-        assert_eq!(target.attack(9_000, |_, _| bytes.clone()), 9_000, "{name} {:?}", target.error);
-        target.assert_neighbour();
-        let rounds = target.attack(10_000, |_, _| bytes.clone());
-        assert!((900..=1100).contains(&rounds), "{name} {rounds}");
-        assert_eq!(target.goaway, CALM);
+        target.assert_borne(name, 9_000, 900..=1100, |_, _| bytes.clone());
         assert!(target.growth() < 64 * KIB, "{name} {}", target.growth());
     }
 }
@@ -289,13 +261,8 @@ fn requests_behind_the_end() {
     target.now += Duration::from_secs(5);
     target.connection.handle_timeout(target.now).unwrap();
     target.read();
-    let attack = |target: &mut Target, round: u32| target.headers(id(round), &GET, END_HEADERS);
-    assert_eq!(target.attack(9_000, attack), 9_000);
+    target.assert_borne("", 9_000, 900..=1100, |target, round| target.headers(id(round), &GET, 0));
     assert_eq!(target.opened.len(), 1);
-    target.assert_neighbour();
-    let rounds = target.attack(10_000, |target, round| attack(target, 9_000 + round));
-    assert!((900..=1100).contains(&rounds), "{rounds}");
-    assert_eq!(target.goaway, CALM);
     assert!(target.growth() < 64 * KIB, "{}", target.growth());
 }
 
@@ -306,16 +273,14 @@ fn windows_that_are_closed() {
     let mut target = Target::server(Config::default());
     target.feed(&settings(&[(4, 0)]));
     for round in 0..99 {
-        let request = target.headers(id(round), &GET, END_HEADERS | END_STREAM);
-        target.feed(&request);
-        let key = *target.opened.last().unwrap();
-        target.connection.respond(key, Response::new(()).into_parts().0, false).unwrap();
+        let key = target.request(id(round), &GET, END_STREAM);
+        target.connection.respond(key, ok(), false).unwrap();
         target.connection.send(key, vec![0; 1000].into()).unwrap();
         target.read();
     }
     assert_eq!(target.sent[0], 0);
     // The user is told how much has left: nothing; so it queues no more. No more streams are taken.
-    let request = target.headers(id(99), &GET, END_HEADERS | END_STREAM);
+    let request = target.headers(id(99), &GET, END_STREAM);
     target.feed(&request);
     assert_eq!(target.reset, Some(ErrorCode::REFUSED_STREAM));
     // The neighbour gets a window.
@@ -338,10 +303,8 @@ fn initial_windows_that_flap() {
     target.feed(&settings(&[(4, 0)]));
     target.feed(&window_update(1, 1 << 20));
     for round in 0..99 {
-        let request = target.headers(id(round), &GET, END_HEADERS | END_STREAM);
-        target.feed(&request);
-        let key = *target.opened.last().unwrap();
-        target.connection.respond(key, Response::new(()).into_parts().0, false).unwrap();
+        let key = target.request(id(round), &GET, END_STREAM);
+        target.connection.respond(key, ok(), false).unwrap();
         target.connection.send(key, vec![0; 1000].into()).unwrap();
     }
     let rounds = target.attack(100_000, |_, round| settings(&[(4, round % 2)]));
@@ -386,7 +349,7 @@ fn tables_that_flap() {
     let mut target = Target::server(Config::default());
     let rounds = target.attack(4_000, |target, round| {
         let mut frames = settings(&[(1, 0), (1, u32::MAX), (1, [0, 100, 4096, 1 << 30][round as usize % 4])]);
-        frames.extend(target.headers(id(round), &GET, END_HEADERS | END_STREAM));
+        frames.extend(target.headers(id(round), &GET, END_STREAM));
         if let [_, .., key] = target.opened[..] {
             let response = Response::builder().header("large", "v".repeat(round as usize % 3000));
             target.connection.respond(key, response.body(()).unwrap().into_parts().0, true).unwrap();
@@ -419,7 +382,7 @@ fn interim_responses() {
     let mut target = Target::client(Config::default());
     target.open();
     target.read();
-    let interim = target.headers(3, &[(":status", "103"), ("link", "</a>")], END_HEADERS);
+    let interim = target.headers(3, &[(":status", "103"), ("link", "</a>")], 0);
     target.attack(9, |_, _| interim.clone());
     assert_eq!(target.reset, CALM);
     // What follows is ignored, and borne for a while.
@@ -446,7 +409,7 @@ fn priorities_of_streams_that_never_come() {
     // Those that never came do not count once a higher one is open.
     let mut target = Target::server(Config::default());
     target.attack(50, |_, round| priority_update(id(round)));
-    let request = target.headers(id(60), &GET, END_HEADERS | END_STREAM);
+    let request = target.headers(id(60), &GET, END_STREAM);
     target.feed(&request);
     assert_eq!(target.attack(98, |_, round| priority_update(id(100 + round))), 98);
     assert!(!target.feed(&priority_update(id(200))));
@@ -475,15 +438,15 @@ fn streams_of_wrong_numbers() {
     let _alone = alone();
     for wrong in [2, 4, 3, 5] {
         let mut target = Target::server(Config::default());
-        let request = target.headers(7, &GET, END_HEADERS | END_STREAM);
+        let request = target.headers(7, &GET, END_STREAM);
         assert!(target.feed(&request));
-        let request = target.headers(wrong, &GET, END_HEADERS | END_STREAM);
+        let request = target.headers(wrong, &GET, END_STREAM);
         assert!(!target.feed(&request));
         assert_eq!(target.goaway, REFUSAL, "{wrong}");
     }
     for wrong in [2, 3, 5] {
         let mut target = Target::client(Config::default());
-        let response = target.headers(wrong, &[(":status", "200")], END_HEADERS);
+        let response = target.headers(wrong, &[(":status", "200")], 0);
         assert!(!target.feed(&response));
         assert_eq!(target.goaway, REFUSAL, "{wrong}");
     }
@@ -494,12 +457,8 @@ fn streams_of_wrong_numbers() {
 fn refused_streams() {
     let _alone = alone();
     let mut target = Target::server(Config::default().max_concurrent_streams(1)).deaf();
-    let attack = |target: &mut Target, round| target.headers(id(round), &GET, END_HEADERS | END_STREAM);
-    assert_eq!(target.attack(900, attack), 900);
-    target.assert_neighbour();
-    let rounds = target.attack(10_000, |target, round| attack(target, round + 900));
-    assert_eq!(rounds, 101);
-    assert_eq!(target.goaway, CALM);
+    let attack = |target: &mut Target, round| target.headers(id(round), &GET, END_STREAM);
+    target.assert_borne("", 900, 101..=101, attack);
     assert_eq!(target.reset, Some(ErrorCode::REFUSED_STREAM));
     assert!(target.growth() < 64 * KIB, "{}", target.growth());
 }

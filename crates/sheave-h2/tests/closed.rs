@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{CUTS, Wire};
+use common::{CUTS, GET, Wire};
+use sheave_h2::frame::Kind;
 use sheave_h2::frame::flag::END_STREAM;
-use sheave_h2::frame::{Kind, flag};
 use sheave_h2::{Config, ErrorCode};
 
 /// §8.7: a request that is refused was not processed, and can be made again. One that is reset otherwise may have been.
@@ -76,8 +76,7 @@ fn promises_on_closed_streams() {
                 _ => wire.connection.reset(key, ErrorCode::CANCEL),
             }
             wire.frames();
-            let block = [&2u32.to_be_bytes()[..], &wire.block(&common::GET)].concat();
-            wire.frame(Kind::PUSH_PROMISE, flag::END_HEADERS, 1, &block);
+            wire.promise(1, 2, &GET);
             match expected {
                 None => assert_eq!(wire.code(), Some(ErrorCode::PROTOCOL_ERROR), "{closed}"),
                 Some(reset) => assert_eq!(wire.frames(), [reset]),

@@ -2,25 +2,21 @@
 
 mod common;
 
-use common::{GET, Wire};
+use common::{CUTS, GET, Wire};
 use http::{Request, Response};
 use sheave_h2::frame::flag::END_STREAM;
 use sheave_h2::{Config, Protocol};
 
-const CUTS: [usize; 3] = [usize::MAX, 1, 7];
-
 #[test]
 fn a_request_and_its_response() {
     for cut in CUTS {
-        let mut wire = Wire::server(Config::default());
-        wire.cut = cut;
+        let mut wire = Wire::server(Config::default()).cut(cut);
         wire.headers(1, &GET, END_STREAM);
         assert_eq!(wire.events(), ["request 1 GET https://example.org/ end"]);
         let key = wire.stream(1);
-        let (parts, ()) = Response::builder().status(103).body(()).unwrap().into_parts();
-        wire.connection.respond(key, parts, false).unwrap();
-        let (parts, ()) = Response::builder().header("server", "sheave").body(()).unwrap().into_parts();
-        wire.connection.respond(key, parts, false).unwrap();
+        wire.answer(1, 103, false);
+        wire.respond_with(1, Response::builder().header("server", "sheave").body(()).unwrap(), false)
+            .unwrap();
         wire.connection.send(key, "hel".into()).unwrap();
         wire.connection.send(key, "lo".into()).unwrap();
         wire.connection.finish(key).unwrap();
@@ -35,10 +31,9 @@ fn a_request_and_its_response() {
 #[test]
 fn made_by_a_client() {
     for cut in CUTS {
-        let mut wire = Wire::client(Config::default());
-        wire.cut = cut;
-        let (parts, ()) = Request::post("https://example.org/a?b").body(()).unwrap().into_parts();
-        let key = wire.connection.open(parts, false).unwrap();
+        let mut wire = Wire::client(Config::default()).cut(cut);
+        let request = Request::post("https://example.org/a?b").body(()).unwrap();
+        let key = wire.open_request(request, false).unwrap();
         wire.connection.send(key, "body".into()).unwrap();
         wire.connection
             .send_trailers(key, [("a".parse().unwrap(), "b".parse().unwrap())].into_iter().collect())
@@ -63,16 +58,12 @@ fn made_by_a_client() {
 #[test]
 fn an_extended_connect() {
     for cut in CUTS {
-        let mut wire = Wire::server(Config::default().enable_connect_protocol(true));
-        wire.cut = cut;
-        let mut fields = [("", ""); 5];
-        fields[..4].copy_from_slice(&GET);
-        fields[0].1 = "CONNECT";
-        fields[4] = (":protocol", "websocket");
-        wire.headers(1, &fields, 0);
+        let mut wire = Wire::server(Config::default().enable_connect_protocol(true)).cut(cut);
+        let connect = [(":method", "CONNECT"), GET[1], GET[2], GET[3], (":protocol", "websocket")];
+        wire.headers(1, &connect, 0);
         assert_eq!(wire.events(), ["request 1 CONNECT https://example.org/ \"websocket\""]);
         let key = wire.stream(1);
-        wire.connection.respond(key, Response::new(()).into_parts().0, false).unwrap();
+        wire.respond(key, false);
         wire.connection.send(key, "out".into()).unwrap();
         wire.data(1, b"in", 0);
         assert_eq!(wire.events(), ["data 1 in"]);
@@ -90,11 +81,11 @@ fn an_extended_connect_by_a_client() {
     let mut wire = Wire::client(Config::default());
     let request = || {
         let request = Request::connect("https://example.org/chat").extension(Protocol::websocket());
-        request.body(()).unwrap().into_parts().0
+        request.body(()).unwrap()
     };
-    assert!(wire.connection.open(request(), false).is_err());
+    assert!(wire.open_request(request(), false).is_err());
     wire.settings(&[(8, 1)]);
-    let key = wire.connection.open(request(), false).unwrap();
+    let key = wire.open_request(request(), false).unwrap();
     wire.connection.send(key, "out".into()).unwrap();
     assert_eq!(
         wire.frames()[1..],
@@ -109,10 +100,7 @@ fn an_extended_connect_by_a_client() {
 #[test]
 fn no_more_interim_responses_than_are_borne() {
     let mut wire = Wire::client(Config::default());
-    wire.connection
-        .open(Request::get("https://example.org/").body(()).unwrap().into_parts().0, true)
-        .unwrap();
-    wire.frames();
+    wire.open(true);
     for _ in 0..8 {
         wire.headers(1, &[(":status", "103")], 0);
     }

@@ -152,16 +152,12 @@ fn a_client_that_takes_pushes_ends() {
         wire.open(true);
         wire.connection.shutdown(wire.now);
         assert_eq!(wire.frames(), [format!("GOAWAY {LAST} NO_ERROR"), "PING".into()]);
-        let promise = |wire: &mut Wire, promised: u32| {
-            let payload = [&promised.to_be_bytes()[..], &wire.block(&GET)].concat();
-            wire.frame(Kind::PUSH_PROMISE, END_HEADERS, 1, &payload);
-        };
-        promise(&mut wire, 2);
+        wire.promise(1, 2, &GET);
         assert_eq!(wire.events(), ["promise 1 2 https://example.org/"]);
         wire.pong();
         assert_eq!(wire.frames(), ["GOAWAY 2 NO_ERROR"]);
         // Too late.
-        promise(&mut wire, 4);
+        wire.promise(1, 4, &GET);
         wire.headers(4, &[(":status", "200")], 0);
         wire.data(4, b"late", END_STREAM);
         assert_eq!((wire.events(), wire.frames()), (vec![], vec![]));

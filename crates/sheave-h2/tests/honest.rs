@@ -7,12 +7,11 @@ mod target;
 use std::time::Duration;
 
 use bytes::Buf;
-use common::GET;
-use http::Response;
+use common::{GET, frame, ok, settings};
 use sheave_h2::frame::Kind;
-use sheave_h2::frame::flag::{END_HEADERS, END_STREAM};
+use sheave_h2::frame::flag::END_STREAM;
 use sheave_h2::{Config, ErrorCode, Role};
-use target::{KIB, POST, ROLES, Target, alone, frame, id, reset, settings, window_update};
+use target::{KIB, POST, ROLES, Target, alone, id, reset, window_update};
 
 fn tunnels(streams: usize) -> Config {
     Config::default().max_concurrent_streams(streams as u32).enable_connect_protocol(true)
@@ -24,10 +23,10 @@ const CONNECT: [(&str, &str); 5] =
 fn with_tunnels(streams: u32) -> Target {
     let mut target = Target::new(Role::Server, tunnels(streams as usize + 1));
     for stream in 0..streams {
-        let connect = target.headers(1 + 2 * stream, &CONNECT, END_HEADERS);
+        let connect = target.headers(1 + 2 * stream, &CONNECT, 0);
         assert!(target.feed(&connect));
         let key = target.opened[stream as usize];
-        target.connection.respond(key, Response::new(()).into_parts().0, false).unwrap();
+        target.connection.respond(key, ok(), false).unwrap();
     }
     target.start()
 }
@@ -99,7 +98,7 @@ fn ten_thousand_tunnels_end_at_once() {
     let mut target = Target::new(Role::Client, Config::default());
     (0..10_000).for_each(|_| target.open());
     target.read();
-    let response = target.headers(1, &[(":status", "200")], END_HEADERS);
+    let response = target.headers(1, &[(":status", "200")], 0);
     target.feed(&response);
     for index in 1..10_000 {
         let key = target.opened[index];
@@ -108,7 +107,7 @@ fn ten_thousand_tunnels_end_at_once() {
     let frames: Vec<u8> = (1..10_000)
         .flat_map(|round| {
             let id = 1 + 2 * round;
-            let response = target.headers(id, &[(":status", "200")], END_HEADERS);
+            let response = target.headers(id, &[(":status", "200")], 0);
             [
                 response,
                 window_update(id, 9),
@@ -145,7 +144,7 @@ fn a_hundred_thousand_refused_streams_in_an_hour() {
     let mut target = Target::server(Config::default().max_concurrent_streams(1));
     let rounds = target.attack(100_000, |target, round| {
         target.now += Duration::from_millis(36);
-        target.headers(id(round), &GET, END_HEADERS | END_STREAM)
+        target.headers(id(round), &GET, END_STREAM)
     });
     assert_eq!(rounds, 100_000, "{:?}", target.error);
     assert_eq!(target.sent[3], 100_000);
@@ -186,10 +185,8 @@ fn credits_that_come_late() {
     let mut target = Target::server(Config::default());
     target.feed(&[settings(&[(4, 1 << 30)]), window_update(0, 1 << 30)].concat());
     for round in 0..200 {
-        let request = target.headers(id(round), &GET, END_HEADERS | END_STREAM);
-        target.feed(&request);
-        let key = target.opened.pop().unwrap();
-        target.connection.respond(key, Response::new(()).into_parts().0, false).unwrap();
+        let key = target.request(id(round), &GET, END_STREAM);
+        target.connection.respond(key, ok(), false).unwrap();
         target.connection.send(key, vec![0; 1 << 20].into()).unwrap();
         target.connection.finish(key).unwrap();
         target.read();
@@ -207,10 +204,8 @@ fn uploads_that_end_with_the_answer() {
     let _alone = alone();
     let mut target = Target::server(Config::default());
     let rounds = target.attack(10_000, |target, round| {
-        let request = target.headers(id(round), &POST, END_HEADERS);
-        target.feed(&request);
-        let key = target.opened.pop().unwrap();
-        target.connection.respond(key, Response::new(()).into_parts().0, true).unwrap();
+        let key = target.request(id(round), &POST, 0);
+        target.connection.respond(key, ok(), true).unwrap();
         target.read();
         [frame(Kind::DATA, 0, id(round), b"content"), reset(id(round), ErrorCode::CANCEL)].concat()
     });
@@ -226,13 +221,11 @@ fn a_day_of_requests() {
     let mut target = Target::server(Config::default());
     let rounds = target.attack(80_000, |target, round| {
         target.now += Duration::from_secs(1);
-        let mut frames = target.headers(id(round), &GET, END_HEADERS | END_STREAM);
-        target.feed(&frames);
-        let key = target.opened.pop().unwrap();
-        target.connection.respond(key, Response::new(()).into_parts().0, false).unwrap();
+        let key = target.request(id(round), &GET, END_STREAM);
+        target.connection.respond(key, ok(), false).unwrap();
         target.connection.send(key, "body".into()).unwrap();
         target.connection.finish(key).unwrap();
-        frames = window_update(0, 4);
+        let mut frames = window_update(0, 4);
         if round % 60 == 0 {
             frames.extend(settings(&[(4, 1 << 20)]));
         }

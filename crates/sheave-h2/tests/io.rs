@@ -4,8 +4,7 @@
 mod io_common;
 
 use bytes::Bytes;
-use http::Request;
-use io_common::{Echo, all, bounded, bytes};
+use io_common::{Echo, all, bounded, bytes, post};
 use sheave_h2::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -13,8 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 async fn bodies_of_many_sizes_come_back() {
     let mut echo = Echo::start(Config::default());
     for length in [0, 1, 1000, 65_535, 65_536, 1 << 20, 5 << 20] {
-        let request = Request::post("https://example.org/").body(()).unwrap();
-        let (response, mut send) = echo.requests.send_request(request, false).unwrap();
+        let (response, mut send) = echo.requests.send_request(post(), false).unwrap();
         let body = bytes(length);
         let sent = Bytes::from(body.clone());
         let sending = tokio::spawn(async move {

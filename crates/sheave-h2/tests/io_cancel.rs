@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use http::{HeaderMap, Request, Response};
-use io_common::{bounded, bytes};
+use io_common::{bounded, bytes, post};
 use sheave_h2::Config;
 use sheave_h2::io::{RecvStream, SendStream, client, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -101,8 +101,7 @@ async fn exchange(polls: usize, pipe: usize) {
     insist!(polls, requests.settings()).unwrap();
     for _ in 0..3 {
         insist!(polls, requests.ready()).unwrap();
-        let request = Request::post("https://example.org/").body(()).unwrap();
-        let (mut response, mut stream) = requests.send_request(request, false).unwrap();
+        let (mut response, mut stream) = requests.send_request(post(), false).unwrap();
         let sending = tokio::spawn(async move {
             send(polls, &mut stream, &bytes(BODY)).await;
             stream

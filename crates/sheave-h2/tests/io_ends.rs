@@ -11,16 +11,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
-use io_common::{Echo, all, bounded, bytes, echo, serve};
+use io_common::{Echo, all, bounded, bytes, connect, echo, get, post, serve};
 use sheave_h2::io::{client, server};
-use sheave_h2::{Config, Error, ErrorCode, PREFACE, Protocol, StreamId, Timeout, Usage, frame};
+use sheave_h2::{Config, Error, ErrorCode, PREFACE, StreamId, Timeout, Usage, frame};
 use sheave_hpack::{Encoder, Field};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
-use tokio::sync::{mpsc, oneshot};
-
-fn get() -> Request<()> {
-    Request::get("https://example.org/").body(()).unwrap()
-}
+use tokio::sync::{mpsc, watch};
 
 #[tokio::test]
 async fn a_dropped_handle_resets_its_stream_and_nothing_else() {
@@ -64,8 +60,7 @@ async fn a_server_that_answers_early_takes_no_more() {
     });
     let (mut requests, connection) = client::handshake(near);
     let driving = tokio::spawn(connection);
-    let request = Request::post("https://example.org/").body(()).unwrap();
-    let (response, mut send) = requests.send_request(request, false).unwrap();
+    let (response, mut send) = requests.send_request(post(), false).unwrap();
     let mut body = bounded(response).await.unwrap().into_body();
     assert_eq!(all(&mut body).await, b"enough");
     // RFC 9113 §8.1
@@ -76,7 +71,7 @@ async fn a_server_that_answers_early_takes_no_more() {
     bounded(serving).await.unwrap().unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_came_before_a_reset_is_read() {
     let (near, far) = duplex(1 << 16);
     let serving = serve(far, Config::default(), |_, respond| async move {
@@ -91,7 +86,8 @@ async fn what_came_before_a_reset_is_read() {
     let driving = tokio::spawn(connection);
     let (response, _send) = requests.send_request(get(), true).unwrap();
     let mut body = bounded(response).await.unwrap().into_body();
-    tokio::time::sleep(Duration::from_millis(10)).await;
+    // Until all of it has come: time passes only once there is nothing else to do.
+    tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(bounded(body.data()).await.unwrap().unwrap(), b"some"[..]);
     let error = bounded(body.data()).await.unwrap();
     assert!(matches!(error, Err(Error::Reset(ErrorCode::INTERNAL_ERROR))), "{error:?}");
@@ -103,11 +99,10 @@ async fn what_came_before_a_reset_is_read() {
 #[tokio::test]
 async fn a_shutdown_loses_nothing_that_was_accepted() {
     let (near, far) = duplex(1 << 16);
-    let (tell, mut handles) = mpsc::unbounded_channel();
-    let (release, released) = tokio::sync::watch::channel(false);
+    let mut connection = server::handshake(far);
+    let server = connection.handle();
+    let (release, released) = watch::channel(false);
     let serving = tokio::spawn(async move {
-        let mut connection = server::handshake(far);
-        tell.send(connection.handle()).unwrap();
         while let Some(accepted) = connection.accept().await {
             let (request, respond) = accepted.unwrap();
             let mut released = released.clone();
@@ -119,7 +114,6 @@ async fn a_shutdown_loses_nothing_that_was_accepted() {
     });
     let (mut requests, connection) = client::handshake(near);
     let driving = tokio::spawn(connection);
-    let server = bounded(handles.recv()).await.unwrap();
     let mut responses = Vec::new();
     for _ in 0..50 {
         requests.ready().await.unwrap();
@@ -144,25 +138,22 @@ async fn a_shutdown_loses_nothing_that_was_accepted() {
     bounded(serving).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_broken_transport_fails_every_stream() {
     let (near, far) = duplex(1 << 16);
-    let (ready, opened) = oneshot::channel();
     let serving = tokio::spawn(async move {
         let mut connection = server::handshake_with(far, Config::default().enable_connect_protocol(true));
         let (request, respond) = connection.accept().await.unwrap().unwrap();
         let send = respond.send_response(Response::new(()), false).unwrap();
-        let driven = tokio::time::timeout(Duration::from_millis(50), connection.accept()).await;
+        // Until nothing is on its way any more.
+        let driven = tokio::time::timeout(Duration::from_millis(1), connection.accept()).await;
         assert!(driven.is_err());
-        ready.send(()).unwrap();
         drop((request, send));
     });
     let (mut requests, connection) = client::handshake(near);
     let driving = tokio::spawn(connection);
-    let request = Request::connect("https://example.org/").extension(Protocol::websocket());
-    let (response, mut send) = requests.send_request(request.body(()).unwrap(), false).unwrap();
+    let (response, mut send) = requests.send_request(connect(), false).unwrap();
     let mut body = bounded(response).await.unwrap().into_body();
-    bounded(opened).await.unwrap();
     bounded(serving).await.unwrap();
     assert!(matches!(bounded(driving).await.unwrap(), Err(Error::Io(_))));
     assert!(matches!(bounded(body.data()).await, Some(Err(Error::Io(_)))));
@@ -239,7 +230,7 @@ async fn what_is_taken_back_is_not_accepted() {
 }
 
 /// A peer that reads only once all that it sends was taken is told why it was in vain.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_reads_late_is_told_as_well() {
     let (mut near, far) = duplex(50);
     let mut connection = server::handshake(far);
@@ -319,6 +310,18 @@ async fn a_peer_that_takes_nothing_is_given_up() {
     }
     let error = bounded(connection).await.unwrap_err();
     assert!(matches!(error, Error::Timeout(Timeout::Write)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_has_as_long_as_it_is_given() {
+    let (near, _far) = duplex(10);
+    let config = Config::default().write_timeout(Some(Duration::from_secs(3)));
+    let (mut requests, connection) = client::handshake_with(near, config);
+    let _asked = requests.send_request(get(), true).unwrap();
+    let start = tokio::time::Instant::now();
+    let error = bounded(connection).await.unwrap_err();
+    assert!(matches!(error, Error::Timeout(Timeout::Write)), "{error:?}");
+    assert_eq!(start.elapsed().as_secs(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,11 +6,11 @@ mod io_common;
 use std::alloc::System;
 
 use bytes::BytesMut;
-use http::{Request, Response};
-use io_common::{bounded, serve};
+use http::Response;
+use io_common::{bounded, connect, serve};
 use sheave_h2::frame::{Head, Kind};
 use sheave_h2::io::client;
-use sheave_h2::{Config, PREFACE, Protocol, StreamId};
+use sheave_h2::{Config, PREFACE, StreamId};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::sync::{Mutex, mpsc};
@@ -59,9 +59,8 @@ async fn an_idle_stream_and_an_idle_connection() {
     let mut message = vec![0; MESSAGE];
     for requests in &mut connections {
         for _ in 0..STREAMS {
-            let request = Request::connect("https://example.org/").extension(Protocol::websocket());
             bounded(requests.ready()).await.unwrap();
-            let (response, mut send) = requests.send_request(request.body(()).unwrap(), false).unwrap();
+            let (response, mut send) = requests.send_request(connect(), false).unwrap();
             let mut receive = bounded(response).await.unwrap().into_body();
             let (mut other_send, mut other_receive) = bounded(accepted.recv()).await.unwrap();
             bounded(send.write_all(&message[..100])).await.unwrap();

@@ -7,13 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http::Request;
-use io_common::{bounded, bytes, echo};
+use io_common::{bounded, bytes, echo, post};
 use sheave_h2::io::client::{self, ResponseFuture};
 use sheave_h2::io::server;
 use sheave_h2::{Config, Error};
 use tokio::io::duplex;
-use tokio::sync::oneshot;
 
 const REQUESTS: usize = 60;
 const LENGTH: usize = 3000;
@@ -39,11 +37,9 @@ async fn shut_down(server_ends: bool, client_ends: bool, after: usize, pipe: usi
     let (near, far) = duplex(pipe);
     let accepted = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&accepted);
-    let (tell, told) = oneshot::channel();
+    let mut connection = server::handshake_with(far, Config::default().max_concurrent_streams(MOST as u32));
+    let server = connection.handle();
     let serving = tokio::spawn(async move {
-        let config = Config::default().max_concurrent_streams(MOST as u32);
-        let mut connection = server::handshake_with(far, config);
-        tell.send(connection.handle()).unwrap();
         while let Some(accepted) = connection.accept().await {
             let (request, respond) = accepted?;
             count.fetch_add(1, Ordering::Relaxed);
@@ -53,13 +49,11 @@ async fn shut_down(server_ends: bool, client_ends: bool, after: usize, pipe: usi
     });
     let (mut requests, connection) = client::handshake(near);
     let driving = tokio::spawn(connection);
-    let server = bounded(told).await.unwrap();
     let client = requests.handle();
     bounded(requests.settings()).await.unwrap();
     let mut exchanges = Vec::new();
     for _ in 0..REQUESTS {
-        let request = Request::post("https://example.org/").body(()).unwrap();
-        let (response, mut send) = requests.send_request(request, false).unwrap();
+        let (response, mut send) = requests.send_request(post(), false).unwrap();
         exchanges.push(tokio::spawn(async move {
             // It may have failed, which the response tells.
             if send.send_data(Bytes::from(bytes(LENGTH))).await.is_ok() {

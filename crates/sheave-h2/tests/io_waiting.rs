@@ -4,9 +4,9 @@
 mod io_common;
 
 use http::Request;
-use io_common::bounded;
+use io_common::{bounded, connect, get};
+use sheave_h2::Error;
 use sheave_h2::io::client;
-use sheave_h2::{Error, Protocol};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 const PREFACE: usize = 24;
@@ -23,17 +23,21 @@ async fn frame(io: &mut DuplexStream) -> (u8, u32) {
     (kind, u32::from_be_bytes(stream))
 }
 
+/// The stream of the next HEADERS.
+async fn headers(io: &mut DuplexStream) -> u32 {
+    loop {
+        if let (HEADERS, stream) = frame(io).await {
+            return stream;
+        }
+    }
+}
+
 /// RFC 8441 §3: a client "MUST NOT" use it before the server has said that it may. Nothing else waits for that.
 #[tokio::test]
 async fn only_extended_connect_waits_for_settings() {
     let (near, mut far) = duplex(1 << 16);
     let (mut requests, connection) = client::handshake(near);
     let driving = tokio::spawn(connection);
-    let connect = || {
-        let request = Request::connect("https://example.org/").extension(Protocol::websocket());
-        request.body(()).unwrap()
-    };
-    let get = || Request::get("https://example.org/").body(()).unwrap();
     let first = requests.send_request(connect(), false).unwrap();
     let taken_back = requests.send_request(connect(), false).unwrap();
     let second = requests.send_request(connect(), false).unwrap();
@@ -41,12 +45,7 @@ async fn only_extended_connect_waits_for_settings() {
 
     bounded(far.read_exact(&mut [0; PREFACE])).await.unwrap();
     assert_eq!(frame(&mut far).await, (SETTINGS, 0));
-    loop {
-        match frame(&mut far).await {
-            (HEADERS, stream) => break assert_eq!(stream, 1),
-            (kind, _) => assert_ne!(kind, HEADERS),
-        }
-    }
+    assert_eq!(headers(&mut far).await, 1);
     assert_eq!(got.1.id().unwrap().get(), 1);
     assert_eq!(first.1.id(), None);
     drop(taken_back);
@@ -55,12 +54,7 @@ async fn only_extended_connect_waits_for_settings() {
     // ENABLE_CONNECT_PROTOCOL
     far.write_all(&[0, 0, 6, SETTINGS, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 1]).await.unwrap();
     for expected in [3, 5] {
-        loop {
-            match frame(&mut far).await {
-                (HEADERS, stream) => break assert_eq!(stream, expected),
-                (kind, _) => assert_ne!(kind, HEADERS),
-            }
-        }
+        assert_eq!(headers(&mut far).await, expected);
     }
     assert_eq!(first.1.id().unwrap().get(), 3);
     assert_eq!(second.1.id().unwrap().get(), 5);

@@ -3,26 +3,27 @@
 
 mod io_common;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
 use bytes::Bytes;
 use io_common::{Counted, Echo, all, bounded, bytes, taken};
 use sheave_h2::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 /// Both sides, with what they count.
-macro_rules! counted {
-    ($config:expr) => {{
-        let (near, far) = duplex(1 << 20);
-        let (near, far) = (Counted::new(near), Counted::new(far));
-        let counts = [&near.writes, &far.writes, &near.reads, &far.reads].map(std::sync::Arc::clone);
-        (Echo::on(near, far, $config), counts)
-    }};
+fn counted(config: Config) -> (Echo, [Arc<AtomicUsize>; 4]) {
+    let (near, far) = duplex(1 << 20);
+    let (near, far) = (Counted::new(near), Counted::new(far));
+    let counts = [&near.writes, &far.writes, &near.reads, &far.reads].map(Arc::clone);
+    (Echo::on(near, far, config), counts)
 }
 
 #[tokio::test]
 async fn messages_on_many_streams_leave_together() {
     const STREAMS: u32 = 200;
     let (mut echo, [near_writes, far_writes, ..]) =
-        counted!(Config::default().max_concurrent_streams(STREAMS));
+        counted(Config::default().max_concurrent_streams(STREAMS));
     let mut tunnels = Vec::new();
     for _ in 0..STREAMS {
         tunnels.push(echo.tunnel().await);
@@ -48,7 +49,7 @@ async fn messages_on_many_streams_leave_together() {
 async fn a_large_message_takes_few_reads() {
     const MESSAGES: usize = 64;
     let config = Config::default().initial_window_size(1 << 20).max_send_queue(1 << 20);
-    let (mut echo, [.., near_reads, far_reads]) = counted!(config);
+    let (mut echo, [.., near_reads, far_reads]) = counted(config);
     let (mut send, mut receive) = echo.tunnel().await;
     taken(&near_reads);
     taken(&far_reads);

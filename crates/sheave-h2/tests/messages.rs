@@ -20,8 +20,7 @@ const OK: (&str, &str) = (":status", "200");
 
 /// A server with a request on stream 1 that has not ended, and that goes on when another is malformed.
 fn server(cut: usize) -> Wire {
-    let mut wire = Wire::server(Config::default().enable_connect_protocol(true));
-    wire.cut = cut;
+    let mut wire = Wire::server(Config::default().enable_connect_protocol(true)).cut(cut);
     wire.headers(1, &[POST, S, A, P], 0);
     assert_eq!(wire.events(), ["request 1 POST https://example.org/"]);
     wire
@@ -40,8 +39,7 @@ fn server_goes_on(mut wire: Wire) {
 
 /// A client with a request on stream 1 and one on stream 3.
 fn client(cut: usize, request: Request<()>) -> Wire {
-    let mut wire = Wire::client(Config::default());
-    wire.cut = cut;
+    let mut wire = Wire::client(Config::default()).cut(cut);
     wire.settings(&[(8, 1)]);
     wire.open(true);
     let end_stream = request.method() != "CONNECT";

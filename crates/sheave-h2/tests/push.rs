@@ -138,11 +138,7 @@ fn pushes_that_are_not_to_be_made() {
 fn promises_of_a_server() {
     let mut wire = Wire::client(Config::default().enable_push(true).max_concurrent_streams(2));
     wire.open(true);
-    let promise = |wire: &mut Wire, id: u32, fields: &[(&str, &str)]| {
-        let block = [&id.to_be_bytes()[..], &wire.block(fields)].concat();
-        wire.frame(sheave_h2::frame::Kind::PUSH_PROMISE, 4, 1, &block);
-    };
-    promise(&mut wire, 2, &GET);
+    wire.promise(1, 2, &GET);
     assert_eq!(wire.events(), ["promise 1 2 https://example.org/"]);
     let with = |field| [&GET[..], &[field]].concat();
     let post = [&[(":method", "POST")], &GET[1..]].concat();
@@ -155,21 +151,21 @@ fn promises_of_a_server() {
         (14, &with(("upgrade", "b"))),
         (24, &[GET[0], GET[1], GET[3]].to_vec()),
     ] {
-        promise(&mut wire, id, fields);
+        wire.promise(1, id, fields);
         assert_eq!(wire.events(), NONE);
         assert_eq!(wire.frames(), [format!("RST_STREAM {id} PROTOCOL_ERROR")]);
     }
     // Those that are reserved are not unlimited.
-    promise(&mut wire, 26, &GET);
-    promise(&mut wire, 28, &GET);
+    wire.promise(1, 26, &GET);
+    wire.promise(1, 28, &GET);
     assert_eq!(wire.events().len(), 2);
-    promise(&mut wire, 30, &GET);
+    wire.promise(1, 30, &GET);
     assert_eq!(wire.frames(), ["RST_STREAM 30 REFUSED_STREAM"]);
     // The responses.
     wire.headers(2, &[(":status", "200")], 0);
     wire.headers(26, &[(":status", "200")], END_STREAM);
     wire.headers(28, &[(":status", "200")], 0);
-    promise(&mut wire, 32, &GET);
+    wire.promise(1, 32, &GET);
     wire.headers(32, &[(":status", "200")], 0);
     assert_eq!(wire.frames(), ["RST_STREAM 32 REFUSED_STREAM"]);
     wire.data(2, b"pushed", END_STREAM);

@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{CUTS, GET, Wire};
+use common::{CUTS, GET, Wire, ok};
 use http::Request;
+use sheave_h2::frame::Kind;
 use sheave_h2::frame::flag::{END_HEADERS, END_STREAM};
-use sheave_h2::frame::{Kind, flag};
 use sheave_h2::{Config, Error, ErrorCode, Role, StreamKey};
 
 /// What came of a frame on a stream.
@@ -45,11 +45,7 @@ fn frame(wire: &mut Wire, frame: &str, id: u32, fields: &[(&str, &str)]) {
         "WINDOW_UPDATE" => wire.window_update(id, 1),
         "PRIORITY" => wire.frame(Kind::PRIORITY, 0, id, b"\0\0\0\0\x0f"),
         "unknown" => wire.frame(Kind::new(0xbe), 0xff, id, b"x"),
-        "PUSH_PROMISE" => {
-            let mut payload = 6u32.to_be_bytes().to_vec();
-            payload.extend_from_slice(&wire.block(&GET));
-            wire.frame(Kind::PUSH_PROMISE, END_HEADERS, id, &payload);
-        }
+        "PUSH_PROMISE" => wire.promise(id, 6, &GET),
         _ => panic!("{frame}"),
     }
 }
@@ -238,12 +234,12 @@ fn client(state: &str, cut: usize) -> (Wire, u32) {
         }
         "reserved (remote)" => {
             wire.open(true);
-            promised(&mut wire, 1, 2);
+            wire.promise(1, 2, &GET);
             2
         }
         "half-closed (local), promised" => {
             wire.open(true);
-            promised(&mut wire, 1, 2);
+            wire.promise(1, 2, &GET);
             wire.headers(2, &[(":status", "200")], 0);
             2
         }
@@ -266,15 +262,15 @@ fn client(state: &str, cut: usize) -> (Wire, u32) {
             wire.open(true);
             wire.reset(1, ErrorCode::CANCEL);
             let key = wire.open(true);
-            promised(&mut wire, 3, 2);
+            wire.promise(3, 2, &GET);
             wire.connection.reset(key, ErrorCode::CANCEL);
             // Of a stream that is reset.
-            promised(&mut wire, 3, 4);
+            wire.promise(3, 4, &GET);
             4
         }
         "closed, never promised" => {
             wire.open(true);
-            promised(&mut wire, 1, 4);
+            wire.promise(1, 4, &GET);
             2
         }
         _ => panic!("{state}"),
@@ -282,12 +278,6 @@ fn client(state: &str, cut: usize) -> (Wire, u32) {
     wire.events();
     wire.frames();
     (wire, id)
-}
-
-fn promised(wire: &mut Wire, id: u32, promised: u32) {
-    let mut payload = promised.to_be_bytes().to_vec();
-    payload.extend_from_slice(&wire.block(&GET));
-    wire.frame(Kind::PUSH_PROMISE, END_HEADERS, id, &payload);
 }
 
 #[test]
@@ -341,26 +331,26 @@ fn promises() {
         for id in [2, 4] {
             let mut wire = Wire::client(Config::default().enable_push(true)).cut(cut);
             wire.open(true);
-            promised(&mut wire, 1, 4);
+            wire.promise(1, 4, &GET);
             assert_eq!(wire.events(), ["promise 1 4 https://example.org/"]);
-            promised(&mut wire, 1, id);
+            wire.promise(1, id, &GET);
             assert_eq!(wire.code(), Some(ErrorCode::PROTOCOL_ERROR), "{id}");
         }
         // From a client.
         let mut wire = Wire::server(Config::default()).cut(cut);
         wire.request(1, 0);
-        promised(&mut wire, 1, 2);
+        wire.promise(1, 2, &GET);
         assert_eq!(wire.code(), Some(ErrorCode::PROTOCOL_ERROR));
         // §6.5.2: to a client that takes none, and of which the server knows that; or not yet.
         let mut wire = Wire::client(Config::default()).cut(cut);
         wire.open(true);
-        promised(&mut wire, 1, 2);
+        wire.promise(1, 2, &GET);
         assert_eq!(wire.code(), Some(ErrorCode::PROTOCOL_ERROR));
         let mut wire = Wire::new(Role::Client, Config::default()).cut(cut);
         wire.settings(&[]);
         wire.open(true);
         wire.events();
-        promised(&mut wire, 1, 2);
+        wire.promise(1, 2, &GET);
         assert_eq!((outcome(&mut wire, 2), wire.events()), ("stream REFUSED_STREAM".into(), vec![]));
     }
 }
@@ -413,8 +403,7 @@ fn keys_of_closed_streams() {
     assert_eq!(old.index(), new.index());
     assert_ne!(old, new);
     let closed = |result: Result<(), Error>| matches!(result, Err(Error::Closed));
-    let (parts, ()) = http::Response::new(()).into_parts();
-    assert!(closed(wire.connection.respond(old, parts, false)));
+    assert!(closed(wire.connection.respond(old, ok(), false)));
     assert!(closed(wire.connection.send(old, "x".into())));
     assert!(closed(wire.connection.finish(old)));
     wire.connection.reset(old, ErrorCode::CANCEL);
@@ -487,14 +476,14 @@ fn concurrency_of_pushes() {
         let config = Config::default().enable_push(true).max_concurrent_streams(1);
         let mut wire = Wire::client(config).cut(cut);
         wire.open(true);
-        promised(&mut wire, 1, 2);
+        wire.promise(1, 2, &GET);
         wire.headers(2, &[(":status", "200")], 0);
         assert_eq!(wire.events()[1..], ["response 2 200"]);
         wire.settings_ack();
-        promised(&mut wire, 1, 4);
+        wire.promise(1, 4, &GET);
         assert_eq!(wire.frames(), ["RST_STREAM 4 REFUSED_STREAM"]);
         wire.data(2, b"", END_STREAM);
-        promised(&mut wire, 1, 6);
+        wire.promise(1, 6, &GET);
         wire.headers(6, &[(":status", "200")], END_STREAM);
         assert_eq!(wire.events()[1..], ["promise 1 6 https://example.org/", "response 6 200 end"]);
     }
@@ -544,7 +533,7 @@ fn ended_here_while_fields_arrive() {
         wire.connection.finish(key).unwrap();
         assert_eq!(wire.frames(), ["DATA 1  END_STREAM"]);
         assert_eq!(wire.connection.open_streams(), 1);
-        wire.frame(Kind::CONTINUATION, flag::END_HEADERS, 1, b"");
+        wire.frame(Kind::CONTINUATION, END_HEADERS, 1, b"");
         assert_eq!(wire.events(), ["response 1 200 end"]);
         assert_eq!(wire.connection.open_streams(), 0);
 
@@ -553,7 +542,7 @@ fn ended_here_while_fields_arrive() {
         let block = wire.block(&[(":status", "200"), ("x", "y")]);
         wire.frame(Kind::HEADERS, END_STREAM, 3, &block);
         wire.connection.reset(key, ErrorCode::CANCEL);
-        wire.frame(Kind::CONTINUATION, flag::END_HEADERS, 3, b"");
+        wire.frame(Kind::CONTINUATION, END_HEADERS, 3, b"");
         assert_eq!((wire.events(), wire.frames()), (vec![], vec!["RST_STREAM 3 CANCEL".into()]));
         wire.open(true);
         wire.headers(5, &[(":status", "200"), ("x", "y")], END_STREAM);

@@ -26,19 +26,16 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     use lexopt::prelude::{Long, Value, ValueExt as _};
-    let (mut url, mut post, mut tls, mut ca) = (None, None, ClientConfig::builder(), None);
+    let (mut url, mut post, mut tls) = (None, None, ClientConfig::builder());
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
-            Long("ca") => ca = Some(parser.value()?.string()?),
+            Long("ca") => tls = tls.roots_pem_file(parser.value()?.string()?),
             Long("insecure") => tls = tls.danger_accept_invalid_certificates(),
             Long("post") => post = Some(parser.value()?.string()?),
             Value(value) if url.is_none() => url = Some(value.string()?),
             other => return Err(other.unexpected().into()),
         }
-    }
-    if let Some(file) = ca {
-        tls = tls.roots_pem_file(file);
     }
     let url: Uri = url.ok_or("a URL is needed: [--ca FILE | --insecure] [--post TEXT] URL")?.parse()?;
     let host = url.host().ok_or("a URL without a host")?;

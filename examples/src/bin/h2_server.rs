@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use examples::{Error, ServerOptions, serve};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use sheave::h2::io::server::{SendResponse, handshake_with};
 use sheave::h2::io::{RecvStream, SendStream};
 use sheave::h2::{self, Config, ErrorCode};
@@ -112,7 +112,8 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse) -> Resu
         (&Method::GET, "/trailers") => {
             let mut stream = respond.send_response(Response::new(()), false)?;
             stream.send_data(PAGE.as_bytes()).await?;
-            stream.send_trailers(HeaderMap::from_iter([trailer()]))
+            let checksum = (HeaderName::from_static("checksum"), HeaderValue::from_static("27"));
+            stream.send_trailers(HeaderMap::from_iter([checksum]))
         }
         (&Method::GET, "/fields") => {
             let fields = request.headers().iter().filter(|(name, _)| name.as_str().starts_with("x-"));
@@ -178,8 +179,4 @@ async fn bytes(stream: &mut SendStream, mut length: usize) -> Result<(), h2::Err
         stream.send_data(part).await?;
     }
     Ok(())
-}
-
-fn trailer() -> (http::HeaderName, HeaderValue) {
-    (http::HeaderName::from_static("checksum"), HeaderValue::from_static("27"))
 }

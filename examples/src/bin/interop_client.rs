@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use examples::{Checks, Error, answered, client_options, close_frame, report, same, show};
+use examples::{Checks, Error, answered, client_options, close_frame, letters, octets, report, same, show};
 use sheave::{Client, CloseCode, Message, WebSocket};
 use tokio::time::timeout;
 
@@ -36,10 +36,8 @@ impl Peer {
         let agreed: Vec<_> = agreed.extensions().iter().map(ToString::to_string).collect();
         println!("extensions: {}", agreed.join(", "));
         for size in SIZES {
-            let text: String = (0..size).map(|i| char::from(b'a' + (i % 26) as u8)).collect();
-            let binary: Vec<u8> = (0..size).map(|i| (7 * i + 3) as u8).collect();
-            self.checks.check(&format!("text-{size}"), echo(&self, text)).await;
-            self.checks.check(&format!("binary-{size}"), echo(&self, binary)).await;
+            self.checks.check(&format!("text-{size}"), echo(&self, letters(size))).await;
+            self.checks.check(&format!("binary-{size}"), echo(&self, octets(size))).await;
         }
         self.checks.check("text-unicode", echo(&self, "κόσμε 😀 \u{10FFFF}")).await;
         self.checks.check("fragments-text", fragments(&self, &["alpha-", "βήτα-", "gamma"])).await;

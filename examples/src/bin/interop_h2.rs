@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use examples::{Checks, Error, report};
+use examples::{Checks, Error, letters, octets, report};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use sheave::h2::io::client::{ResponseFuture, SendRequest, handshake};
 use sheave::h2::io::{RecvStream, SendStream};
@@ -190,7 +190,7 @@ impl Connection {
         same(response.headers().get("x-large") == Some(&large), true)
     }
 
-    /// So many streams at once: each has had an answer before any ends.
+    /// So many streams at once: the first half of each echo has come before any sends its second.
     async fn streams(&mut self, count: u32) -> Result<(), Error> {
         let allowed = self.requests.settings().await?.max_concurrent_streams;
         if allowed < count {
@@ -203,21 +203,15 @@ impl Connection {
             stream.send_data(&b"one-"[..]).await?;
             open.push((response, stream));
         }
-        self.finish(open).await
-    }
-
-    /// Has the first half of each echo come before it sends the second.
-    async fn finish(&mut self, open: Vec<(ResponseFuture, SendStream)>) -> Result<(), Error> {
         let mut half = Vec::new();
         for (response, stream) in open {
             let mut body = response.await?.into_body();
             same(&read_exact(&mut body, 4).await?[..], b"one-")?;
             half.push((body, stream));
         }
-        for (body, mut stream) in half {
+        for (mut body, mut stream) in half {
             stream.send_data(&b"two"[..]).await?;
             stream.finish()?;
-            let mut body = body;
             same(&read(&mut body).await?[..], b"two")?;
         }
         Ok(())
@@ -302,16 +296,6 @@ async fn read_exact(body: &mut RecvStream, size: usize) -> Result<Bytes, Error> 
     let mut content = vec![0; size];
     body.read_exact(&mut content).await?;
     Ok(content.into())
-}
-
-/// Byte i is (7 i + 3) mod 256.
-fn octets(size: usize) -> Bytes {
-    (0..size).map(|i| (7 * i + 3) as u8).collect()
-}
-
-/// Letter i is `a` + i mod 26.
-fn letters(size: usize) -> String {
-    ('a'..='z').cycle().take(size).collect()
 }
 
 fn trailers() -> HeaderMap {

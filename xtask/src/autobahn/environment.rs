@@ -123,11 +123,7 @@ impl Environment {
         command
     }
 
-    /// Where the unpacked shared libraries lie; the folder is named by the machine's architecture.
     fn libraries(&self) -> Result<PathBuf, String> {
-        let folder = self.dir.join("debian/root/usr/lib");
-        let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let mut paths = entries.flatten().map(|entry| entry.path());
-        paths.find(|path| path.join("libssl.so.1.1").exists()).ok_or("libssl1.1 was not unpacked".to_owned())
+        apt::libraries(&self.dir.join("debian"), "libssl.so.1.1")
     }
 }

@@ -9,8 +9,6 @@ use crate::{Outcome, Tally, process, workspace};
 
 const VERSION: &str = "0.2.5";
 const CASES: u64 = 107;
-/// Cases that contradict RFC 9113, by their names, which have to fail: none does.
-const CONTRADICTORY: [&str; 0] = [];
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(30 * 60);
 const RUN_LIMIT: Duration = Duration::from_secs(5 * 60);
@@ -50,21 +48,13 @@ pub(super) fn run() -> Outcome {
 
 /// Counts the cases in what the suite has printed. One that it is silent about has failed: it panicked.
 fn evaluate(output: &str) -> Tally {
-    let named = |prefix: &'static str| {
-        let of_line = move |line: &str| line.split_once(prefix).map(|(_, name)| name.trim().to_owned());
-        output.lines().filter_map(of_line).collect::<Vec<_>>()
-    };
-    let (passed, failed) = (named("Test passed: "), named("Test failed: "));
     let mut tally = Tally::default();
-    for (names, has_passed) in [(passed, true), (failed, false)] {
-        for name in names {
-            let contradicts = CONTRADICTORY.iter().any(|case| *case == name);
-            if has_passed != contradicts {
-                tally.passed += 1;
-            } else {
-                println!("httpwg: {name}: {}", if has_passed { "passed" } else { "failed" });
-                tally.failed += 1;
-            }
+    for line in output.lines() {
+        if line.contains("Test passed: ") {
+            tally.passed += 1;
+        } else if let Some((_, name)) = line.split_once("Test failed: ") {
+            println!("httpwg: {}: failed", name.trim());
+            tally.failed += 1;
         }
     }
     let counted = tally.passed + tally.failed;

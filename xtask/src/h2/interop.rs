@@ -1,11 +1,11 @@
 //! Every pair of a client and a server, plain and over TLS.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::peers::{Peer, Peers, nghttp2};
-use super::{OurServer, START_LIMIT, Table, dir, hpack, log, programs};
-use crate::checks::{conclude, run_client_with};
+use super::{OurServer, Table, dir, hpack, log, programs};
+use crate::checks::{START_LIMIT, conclude, run_client_with};
 use crate::process::Helper;
 use crate::{Outcome, Tally, workspace};
 
@@ -37,31 +37,23 @@ const NGHTTPD_TRAILERS: &str = "trailers";
 /// What a client prints when it has requests and wants the server to end.
 const SHUT_DOWN: &str = "shut down";
 
-/// Our own programs.
-struct Ours {
-    server: PathBuf,
-    client: PathBuf,
-}
-
 pub(super) fn run(table: &mut Table) -> Result<(), String> {
     let peers = Peers::prepare()?;
     let [server, client, hpack] = workspace::build_examples(["h2_server", "interop_h2", "interop_hpack"])?;
-    let ours = Ours { server, client };
     for tls in [false, true] {
         let transport = if tls { "TLS" } else { "h2c" };
         for peer in Peer::ALL {
             let title = format!("{} client, sheave server, {transport}", peer.name());
-            let client = peers.command(peer, "client");
-            table.add(&title, against_our_server(&title, client, peer.lacks(), &ours, tls)?);
+            let theirs = peers.command(peer, "client");
+            table.add(&title, against_our_server(&title, theirs, peer.lacks(), &server, tls)?);
             let title = format!("sheave client, {} server, {transport}", peer.name());
-            let server = peers.command(peer, "server");
-            table.add(&title, against_their_server(&title, server, peer, &ours, &peers, tls)?);
+            table.add(&title, against_their_server(&title, &client, peer, &peers, tls)?);
         }
         let title = format!("sheave client, sheave server, {transport}");
-        table.add(&title, against_our_server(&title, Command::new(&ours.client), &[], &ours, tls)?);
+        table.add(&title, against_our_server(&title, Command::new(&client), &[], &server, tls)?);
         let title = format!("sheave client, nghttpd, {transport}");
-        table.add(&title, against_nghttpd(&title, &ours, &peers, tls)?);
-        programs::run(table, &ours.server, tls)?;
+        table.add(&title, against_nghttpd(&title, &client, &peers, tls)?);
+        programs::run(table, &server, tls)?;
     }
     hpack::run(table, &peers, &hpack)
 }
@@ -71,44 +63,28 @@ fn checks(lacks: &[&str]) -> Vec<String> {
     checks.map(|check| (*check).to_owned()).collect()
 }
 
-fn against_our_server(title: &str, mut client: Command, lacks: &[&str], ours: &Ours, tls: bool) -> Outcome {
-    let mut server = OurServer::start(&ours.server, title, tls)?;
-    let checks = checks(lacks);
-    client.arg(&server.url).args(server.ca.iter().flat_map(|ca| [Path::new("--ca"), ca])).args(&checks);
-    let (lines, ended) = run_client_with(&mut client, &log(title), |line| {
-        if line == SHUT_DOWN {
-            server.helper.ask_to_end();
-        }
-    })?;
-    Ok(conclude(&format!("h2 {title}"), &checks, &lines, ended) + server.end(title))
+fn against_our_server(title: &str, client: Command, lacks: &[&str], server: &Path, tls: bool) -> Outcome {
+    let mut server = OurServer::start(server, title, tls)?;
+    let (url, ca) = (&server.url, server.ca.as_deref());
+    let tally = make(title, &checks(lacks), client, url, ca, &mut server.helper)?;
+    Ok(tally + server.end(title))
 }
 
-fn against_their_server(
-    title: &str,
-    mut server: Command,
-    peer: Peer,
-    ours: &Ours,
-    peers: &Peers,
-    tls: bool,
-) -> Outcome {
+fn against_their_server(title: &str, client: &Path, peer: Peer, peers: &Peers, tls: bool) -> Outcome {
     let certificates = &peers.certificates;
+    let mut server = peers.command(peer, "server");
     if tls {
         server.arg(&certificates.chain).arg(&certificates.key);
     }
     let mut server = Helper::start(&mut server, &log(&format!("{title} server")))?;
     let url = server.wait_for("listening on ", START_LIMIT)?;
-    let checks = checks(peer.lacks());
-    let mut client = our_client(ours, &url, peers, tls, &checks);
-    let (lines, ended) = run_client_with(&mut client, &log(title), |line| {
-        if line == SHUT_DOWN {
-            server.ask_to_end();
-        }
-    })?;
+    let ca = tls.then_some(&*certificates.ca);
+    let tally = make(title, &checks(peer.lacks()), Command::new(client), &url, ca, &mut server)?;
     server.close(START_LIMIT)?;
-    Ok(conclude(&format!("h2 {title}"), &checks, &lines, ended))
+    Ok(tally)
 }
 
-fn against_nghttpd(title: &str, ours: &Ours, peers: &Peers, tls: bool) -> Outcome {
+fn against_nghttpd(title: &str, client: &Path, peers: &Peers, tls: bool) -> Outcome {
     let files = dir().join("files");
     programs::write_files(&files)?;
     let plain = checks(&NGHTTPD_LACKS);
@@ -126,22 +102,29 @@ fn against_nghttpd(title: &str, ours: &Ours, peers: &Peers, tls: bool) -> Outcom
             server.arg("--no-tls").arg(port.to_string());
             "http"
         };
-        let server = Helper::start(&mut server, &log(&format!("{title} server")))?;
+        let mut server = Helper::start(&mut server, &log(&format!("{title} server")))?;
         programs::wait_for_port(port, START_LIMIT)?;
-        let mut client = our_client(ours, &format!("{scheme}://127.0.0.1:{port}"), peers, tls, checks);
-        let (lines, ended) = run_client_with(&mut client, &log(title), |_| ())?;
-        drop(server);
-        tally += conclude(&format!("h2 {title}"), checks, &lines, ended);
+        let url = format!("{scheme}://127.0.0.1:{port}");
+        let ca = tls.then_some(&*peers.certificates.ca);
+        tally += make(title, checks, Command::new(client), &url, ca, &mut server)?;
     }
     Ok(tally)
 }
 
-fn our_client(ours: &Ours, url: &str, peers: &Peers, tls: bool, checks: &[String]) -> Command {
-    let mut client = Command::new(&ours.client);
-    client.arg(url);
-    if tls {
-        client.arg("--ca").arg(&peers.certificates.ca);
-    }
-    client.args(checks);
-    client
+/// Has a client make the checks. When it says so, the server is asked to end.
+fn make(
+    title: &str,
+    checks: &[String],
+    mut client: Command,
+    url: &str,
+    ca: Option<&Path>,
+    server: &mut Helper,
+) -> Outcome {
+    client.arg(url).args(ca.iter().flat_map(|ca| [Path::new("--ca"), ca])).args(checks);
+    let (lines, ended) = run_client_with(&mut client, &log(title), |line| {
+        if line == SHUT_DOWN {
+            server.ask_to_end();
+        }
+    })?;
+    Ok(conclude(&format!("h2 {title}"), checks, &lines, ended))
 }

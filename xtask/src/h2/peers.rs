@@ -1,9 +1,8 @@
 //! The other implementations, each set up once under the target directory.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
-use std::{env, fs};
 
 use super::dir;
 use crate::certificates::{self, Certificates};
@@ -28,7 +27,7 @@ const PYTHON_HPACK: &str = "hpack==4.1.0";
 const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// A peer with a client and a server of its own that make and serve the checks.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub(super) enum Peer {
     Node,
     Python,
@@ -117,19 +116,11 @@ fn scripts() -> PathBuf {
 
 /// `nghttp`, `h2load` or `nghttpd`.
 pub(super) fn nghttp2(program: &str) -> Result<Command, String> {
-    let usr = dir().join("nghttp2/debian/root/usr");
+    let debian = dir().join("nghttp2/debian");
+    let usr = debian.join("root/usr");
     let found =
         ["bin", "sbin"].map(|folder| usr.join(folder).join(program)).into_iter().find(|path| path.exists());
     let mut command = Command::new(found.ok_or(format!("{program} was not unpacked"))?);
-    command.env("LD_LIBRARY_PATH", libraries(&usr.join("lib"))?);
+    command.env("LD_LIBRARY_PATH", apt::libraries(&debian, "libnghttp2.so.14")?);
     Ok(command)
-}
-
-/// The folder of shared libraries, which is named by the machine's architecture.
-fn libraries(folder: &Path) -> Result<std::ffi::OsString, String> {
-    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut paths = entries.flatten().map(|entry| entry.path());
-    let found = paths.find(|path| path.join("libnghttp2.so.14").exists());
-    let found = found.ok_or("libnghttp2 was not unpacked")?;
-    env::join_paths([found]).map_err(|error| error.to_string())
 }

@@ -156,7 +156,6 @@ impl Connection {
             stream.is_counted = true;
             self.open[1] += 1;
         }
-        let length = message::content_length(response.headers());
         let without = stream.receiving.expects == Expects::HeadWithoutContent;
         if stream.is_tunnel && status.is_success() {
             // RFC 9110 §9.3.6: its length means nothing.
@@ -164,7 +163,7 @@ impl Connection {
             return Ok(Event::Response { stream: key, response, end_stream });
         }
         stream.is_tunnel = false;
-        let length = length.map_err(&malformed)?;
+        let length = message::content_length(response.headers()).map_err(&malformed)?;
         // RFC 9113 §8.1.1: it says what the length would be.
         if without || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             stream.receiving.expects = Expects::NoContent;

@@ -150,15 +150,12 @@ impl Connection {
         }
         match self.take_data(head.stream, whole, length, end_stream) {
             Ok(Some(stream)) => {
-                if length == 0 && !end_stream {
-                    self.glitch(now)?;
-                }
                 self.release(stream, whole - length, now);
+                if length == 0 && !end_stream {
+                    return self.glitch(now).map(|()| None);
+                }
                 if self.streams.get(stream).is_some_and(|stream| stream.state.is_closed()) {
                     self.close(stream, Closed::Ended);
-                }
-                if length == 0 && !end_stream {
-                    return Ok(None);
                 }
                 let padding = whole - length;
                 let padded = usize::from(head.has(frame::flag::PADDED));

@@ -1,6 +1,6 @@
 use bytes::{BufMut, BytesMut};
 
-use super::{Head, Kind, PROTOCOL_ERROR, flag, unpad};
+use super::{Head, Kind, PROTOCOL_ERROR, flag, flags, padded_by, unpad};
 use crate::error::Violation;
 use crate::stream_id::StreamId;
 
@@ -34,12 +34,8 @@ impl<'a> Data<'a> {
 
     /// Writes it.
     pub fn write(self, out: &mut BytesMut) {
-        let padding = self.padding.map_or(0, |padding| 1 + usize::from(padding));
-        let mut flags = if self.end_stream { flag::END_STREAM } else { 0 };
-        if self.padding.is_some() {
-            flags |= flag::PADDED;
-        }
-        let length = (self.data.len() + padding) as u32;
+        let flags = flags([(self.end_stream, flag::END_STREAM), (self.padding.is_some(), flag::PADDED)]);
+        let length = (self.data.len() + padded_by(self.padding)) as u32;
         Head { length, kind: Kind::DATA, flags, stream: self.stream }.write(out);
         out.extend(self.padding);
         out.put_slice(self.data);

@@ -1,6 +1,6 @@
 use bytes::{BufMut, BytesMut};
 
-use super::{Dependency, Head, Kind, PROTOCOL_ERROR, flag, unpad};
+use super::{Dependency, Head, Kind, PROTOCOL_ERROR, flag, flags, padded_by, unpad};
 use crate::error::Violation;
 use crate::stream_id::StreamId;
 
@@ -52,17 +52,14 @@ impl<'a> Headers<'a> {
 
     /// Writes it.
     pub fn write(self, out: &mut BytesMut) {
-        let padding = self.padding.map_or(0, |padding| 1 + usize::from(padding));
         let dependency = self.dependency.map_or(0, |_| Dependency::LENGTH);
-        let mut flags = if self.end_stream { flag::END_STREAM } else { 0 };
-        for (set, flag) in [
+        let flags = flags([
+            (self.end_stream, flag::END_STREAM),
             (self.end_headers, flag::END_HEADERS),
             (self.padding.is_some(), flag::PADDED),
             (self.dependency.is_some(), flag::PRIORITY),
-        ] {
-            flags |= if set { flag } else { 0 };
-        }
-        let length = (self.fragment.len() + padding + dependency) as u32;
+        ]);
+        let length = (self.fragment.len() + padded_by(self.padding) + dependency) as u32;
         Head { length, kind: Kind::HEADERS, flags, stream: self.stream }.write(out);
         out.extend(self.padding);
         if let Some(dependency) = self.dependency {

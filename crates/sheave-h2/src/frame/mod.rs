@@ -29,6 +29,10 @@ pub use self::settings::{Setting, Settings};
 pub use self::window_update::WindowUpdate;
 
 use crate::error::Violation;
+use crate::error_code::ErrorCode;
+
+const FRAME_SIZE_ERROR: ErrorCode = ErrorCode::FRAME_SIZE_ERROR;
+const PROTOCOL_ERROR: ErrorCode = ErrorCode::PROTOCOL_ERROR;
 
 /// Any frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +109,16 @@ fn unpad<const N: usize>(head: Head, payload: &[u8]) -> Result<Unpadded<'_, N>, 
     }
 }
 
+/// How much longer a payload is by its padding.
+fn padded_by(padding: Option<u8>) -> usize {
+    padding.map_or(0, |padding| 1 + usize::from(padding))
+}
+
+/// Those of the flags that are set.
+fn flags<const N: usize>(flags: [(bool, u8); N]) -> u8 {
+    flags.into_iter().filter(|(set, _)| *set).fold(0, |flags, (_, flag)| flags | flag)
+}
+
 /// A payload that has exactly this many bytes, or else RFC 9113 §4.2.
 fn exactly<const N: usize>(payload: &[u8], why: &'static str) -> Result<[u8; N], Violation> {
     payload.try_into().map_err(|_| Violation::connection(FRAME_SIZE_ERROR, why))
@@ -115,7 +129,3 @@ fn split_u32(payload: &[u8]) -> Option<(u32, &[u8])> {
     let (number, rest) = payload.split_first_chunk()?;
     Some((u32::from_be_bytes(*number), rest))
 }
-
-use crate::error_code::ErrorCode;
-const FRAME_SIZE_ERROR: ErrorCode = ErrorCode::FRAME_SIZE_ERROR;
-const PROTOCOL_ERROR: ErrorCode = ErrorCode::PROTOCOL_ERROR;

@@ -1,6 +1,6 @@
 use bytes::{BufMut, BytesMut};
 
-use super::{Head, Kind, PROTOCOL_ERROR, flag, unpad};
+use super::{Head, Kind, PROTOCOL_ERROR, flag, flags, padded_by, unpad};
 use crate::error::Violation;
 use crate::stream_id::StreamId;
 
@@ -46,12 +46,8 @@ impl<'a> PushPromise<'a> {
 
     /// Writes it.
     pub fn write(self, out: &mut BytesMut) {
-        let padding = self.padding.map_or(0, |padding| 1 + usize::from(padding));
-        let mut flags = if self.end_headers { flag::END_HEADERS } else { 0 };
-        if self.padding.is_some() {
-            flags |= flag::PADDED;
-        }
-        let length = (4 + self.fragment.len() + padding) as u32;
+        let flags = flags([(self.end_headers, flag::END_HEADERS), (self.padding.is_some(), flag::PADDED)]);
+        let length = (4 + self.fragment.len() + padded_by(self.padding)) as u32;
         Head { length, kind: Kind::PUSH_PROMISE, flags, stream: self.stream }.write(out);
         out.extend(self.padding);
         out.put_u32(self.promised.get());

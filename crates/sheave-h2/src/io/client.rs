@@ -31,9 +31,9 @@ pub fn handshake_with<T: AsyncRead + AsyncWrite + Unpin>(
     io: T,
     config: Config,
 ) -> (SendRequest, Connection<T>) {
-    let (driver, shared) = Driver::new(Role::Client, io, config);
-    let needed = Arc::new(Needed(shared.clone()));
-    (SendRequest { shared, pending: Weak::new(), needed }, Connection { driver })
+    let driver = Driver::new(Role::Client, io, config);
+    let needed = Arc::new(Needed(driver.shared.clone()));
+    (SendRequest { needed, pending: Weak::new() }, Connection { driver })
 }
 
 /// A client's connection: a future that has to be driven, mostly by a task of its own. It ends once every
@@ -56,13 +56,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
 /// Makes requests. Clones share the connection.
 #[derive(Debug)]
 pub struct SendRequest {
-    shared: Shared,
+    needed: Arc<Needed>,
     /// The last request, if it may not have been let open its stream yet.
     pending: Weak<Cell>,
-    needed: Arc<Needed>,
 }
 
-/// Tells the connection when it is dropped with the last [`SendRequest`].
+/// A way to the connection, which is told when it is dropped with the last [`SendRequest`].
 #[derive(Debug)]
 struct Needed(Shared);
 
@@ -74,7 +73,7 @@ impl Drop for Needed {
 
 impl Clone for SendRequest {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), pending: Weak::new(), needed: Arc::clone(&self.needed) }
+        Self { needed: Arc::clone(&self.needed), pending: Weak::new() }
     }
 }
 
@@ -103,11 +102,15 @@ impl SendRequest {
         Poll::Ready(Ok(()))
     }
 
+    fn shared(&self) -> &Shared {
+        &self.needed.0
+    }
+
     fn check(&self) -> Result<(), Error> {
-        let known = self.shared.known.borrow();
+        let known = self.shared().known.borrow();
         match &known.error {
             Some(error) => Err(error.clone()),
-            None if known.is_ending || self.shared.is_closed() => Err(Error::Closed),
+            None if known.is_ending || self.shared().is_closed() => Err(Error::Closed),
             None => Ok(()),
         }
     }
@@ -127,7 +130,7 @@ impl SendRequest {
         self.check()?;
         let (mut parts, ()) = request.into_parts();
         message::check_request(&mut parts)?;
-        let cell = Cell::new(self.shared.clone(), None);
+        let cell = Cell::new(self.shared().clone(), None);
         cell.send_section(Section::Request(Box::new(parts), end_stream))?;
         self.pending = Arc::downgrade(&cell);
         Ok((ResponseFuture::new(Arc::clone(&cell)), SendStream::new(cell)))
@@ -143,7 +146,7 @@ impl SendRequest {
     ///
     /// Safe.
     pub async fn settings(&self) -> Result<Settings, Error> {
-        let mut known = self.shared.known.clone();
+        let mut known = self.shared().known.clone();
         let settled = known.wait_for(|known| known.settings.is_some() || known.error.is_some()).await;
         let known = settled.map_err(|_| Error::Closed)?;
         match known.settings {
@@ -154,7 +157,7 @@ impl SendRequest {
 
     /// A way to ask something of the connection.
     pub fn handle(&self) -> Handle {
-        Handle::new(self.shared.clone())
+        Handle::new(self.shared().clone())
     }
 }
 

@@ -79,12 +79,11 @@ const LINGER: Duration = Duration::from_secs(1);
 const READS: usize = 16;
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
-    /// The driver, and a way to it.
-    pub(super) fn new(role: Role, io: T, config: Config) -> (Self, Shared) {
+    pub(super) fn new(role: Role, io: T, config: Config) -> Self {
         let (sender, notices) = unbounded_channel();
         let (known, watched) = watch::channel(Known::default());
-        let shared = Shared::new(&config, sender, watched);
-        let driver = Self {
+        Self {
+            shared: Shared::new(&config, sender, watched),
             io,
             write_timeout: config.write_timeout,
             core: Connection::new(role, config, Instant::now().into_std()),
@@ -92,7 +91,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             cells: Vec::new(),
             notices,
             batch: Vec::new(),
-            shared: shared.clone(),
             known,
             waiting: Waiting::default(),
             incoming: VecDeque::new(),
@@ -105,8 +103,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             stage: Stage::Open,
             error: None,
             has_told_error: false,
-        };
-        (driver, shared)
+        }
     }
 
     /// Goes on until the connection has ended; or, with something in `incoming`, until that was looked at.

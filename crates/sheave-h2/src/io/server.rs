@@ -12,7 +12,6 @@ use super::driver::Driver;
 use super::handle::Handle;
 use super::recv_stream::RecvStream;
 use super::send_stream::SendStream;
-use super::shared::Shared;
 use crate::config::Config;
 use crate::connection::Role;
 use crate::error::{Error, Usage};
@@ -26,8 +25,7 @@ pub fn handshake<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> Connection<T> {
 
 /// A connection on `io`. Nothing is sent or received before it is asked for [requests](Connection::accept).
 pub fn handshake_with<T: AsyncRead + AsyncWrite + Unpin>(io: T, config: Config) -> Connection<T> {
-    let (driver, shared) = Driver::new(Role::Server, io, config);
-    Connection { driver, shared }
+    Connection { driver: Driver::new(Role::Server, io, config) }
 }
 
 /// A server's connection. It has to be driven by [`accept`](Self::accept), again and again until that says `None`: all its
@@ -35,7 +33,6 @@ pub fn handshake_with<T: AsyncRead + AsyncWrite + Unpin>(io: T, config: Config) 
 #[derive(Debug)]
 pub struct Connection<T> {
     driver: Driver<T>,
-    shared: Shared,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
@@ -73,7 +70,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// A way to ask something of the connection while it is driven.
     pub fn handle(&self) -> Handle {
-        Handle::new(self.shared.clone())
+        Handle::new(self.driver.shared.clone())
     }
 
     /// Ends the connection once the streams that there are have ended (RFC 9113 §6.8). It has to be driven on for that.

@@ -117,9 +117,7 @@ pub(super) fn poll_write<S: AsyncWrite + Unpin>(
 
 /// Has a buffer at hand for what is to be sent.
 pub(super) fn lend(output: &mut Chunks) {
-    if output.is_bare() {
-        output.lend(take_spare().unwrap_or_default());
-    }
+    output.lend(|| take_spare().unwrap_or_default());
 }
 
 /// Takes back what was lent.

@@ -216,7 +216,7 @@ fn read(fields: &FieldList) -> Result<(Pseudo, HeaderMap), Malformed> {
     Ok((pseudo, headers))
 }
 
-/// RFC 9113 §8.2.3
+/// RFC 9113 §8.2.3. Not by the [`FieldList`]: each crumb is a field, whose white space was held against §8.2.1.
 fn join_cookies(headers: &mut HeaderMap) {
     let crumbs: Vec<&HeaderValue> = headers.get_all(COOKIE).iter().collect();
     if crumbs.len() < 2 {

@@ -103,8 +103,7 @@ impl Wire {
 
     /// A response without fields is given. Nothing is sent yet.
     pub(crate) fn respond(&mut self, key: StreamKey, end_stream: bool) {
-        let (parts, ()) = http::Response::new(()).into_parts();
-        self.connection.respond(key, parts, end_stream).unwrap();
+        self.connection.respond(key, ok(), end_stream).unwrap();
     }
 
     fn begin(mut self) -> Self {
@@ -166,12 +165,7 @@ impl Wire {
                 } else {
                     self.unreleased.push((stream, data.len()));
                 }
-                let shown = if data.len() > 32 {
-                    format!("[{}]", data.len())
-                } else {
-                    data.escape_ascii().to_string()
-                };
-                format!("data {} {shown}{}", stream.id(), end(end_stream))
+                format!("data {} {}{}", stream.id(), shown(&data), end(end_stream))
             }
             Event::Trailers { stream, trailers } => format!("trailers {} {}", stream.id(), trailers.len()),
             Event::Promise { stream, promised, request } => {
@@ -248,13 +242,7 @@ impl Wire {
         let end = |end_stream| if end_stream { " END_STREAM" } else { "" };
         match frame {
             Frame::Data(frame) => {
-                let data = frame.data;
-                let shown = if data.len() > 32 {
-                    format!("[{}]", data.len())
-                } else {
-                    data.escape_ascii().to_string()
-                };
-                format!("DATA {} {shown}{}", frame.stream, end(frame.end_stream))
+                format!("DATA {} {}{}", frame.stream, shown(frame.data), end(frame.end_stream))
             }
             Frame::Headers(frame) => {
                 let fields = self.fields(frame.fragment, frame.end_headers);
@@ -341,15 +329,18 @@ impl Wire {
         self.frame(frame::Kind::HEADERS, flags | flag::END_HEADERS, id, &block);
     }
 
+    /// A promise on the stream `id` of the stream `promised`.
+    pub(crate) fn promise(&mut self, id: u32, promised: u32, fields: &[(&str, &str)]) {
+        let payload = [&promised.to_be_bytes()[..], &self.block(fields)].concat();
+        self.frame(frame::Kind::PUSH_PROMISE, flag::END_HEADERS, id, &payload);
+    }
+
     pub(crate) fn data(&mut self, id: u32, data: &[u8], flags: u8) {
         self.frame(frame::Kind::DATA, flags, id, data);
     }
 
-    pub(crate) fn settings(&mut self, settings: &[(u16, u32)]) {
-        let settings: Vec<_> = settings.iter().map(|&(id, value)| Setting { id, value }).collect();
-        let mut bytes = BytesMut::new();
-        frame::Settings::write(&settings, &mut bytes);
-        self.bytes(&bytes);
+    pub(crate) fn settings(&mut self, values: &[(u16, u32)]) {
+        self.bytes(&settings(values));
     }
 
     pub(crate) fn settings_ack(&mut self) {
@@ -383,12 +374,29 @@ impl Wire {
 
     /// Any frame, right or wrong.
     pub(crate) fn frame(&mut self, kind: frame::Kind, flags: u8, id: u32, payload: &[u8]) {
-        let mut bytes = BytesMut::new();
-        let length = payload.len() as u32;
-        Head { length, kind, flags, stream: StreamId::new(id) }.write(&mut bytes);
-        bytes.extend_from_slice(payload);
-        self.bytes(&bytes);
+        self.bytes(&frame(kind, flags, id, payload));
     }
+}
+
+/// Any frame, right or wrong.
+pub(crate) fn frame(kind: frame::Kind, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = BytesMut::new();
+    let length = payload.len() as u32;
+    Head { length, kind, flags, stream: StreamId::new(id) }.write(&mut bytes);
+    bytes.extend_from_slice(payload);
+    bytes.to_vec()
+}
+
+pub(crate) fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
+    let settings: Vec<_> = settings.iter().map(|&(id, value)| Setting { id, value }).collect();
+    let mut bytes = BytesMut::new();
+    frame::Settings::write(&settings, &mut bytes);
+    bytes.to_vec()
+}
+
+/// Content as it is told: if there is much of it, its length.
+fn shown(data: &[u8]) -> String {
+    if data.len() > 32 { format!("[{}]", data.len()) } else { data.escape_ascii().to_string() }
 }
 
 fn cause(error: &Error) -> String {

@@ -28,15 +28,6 @@ impl Pair {
         }
     }
 
-    /// Where both have said what they let each other do.
-    pub(crate) fn begun(client: Config, server: Config) -> Self {
-        let mut pair = Self::new(client, server);
-        while !pair.pass(Role::Client, usize::MAX).is_empty()
-            | !pair.pass(Role::Server, usize::MAX).is_empty()
-        {}
-        pair
-    }
-
     pub(crate) fn advance(&mut self, time: Duration) {
         self.now += time;
     }
@@ -68,26 +59,5 @@ impl Pair {
     /// Whether either side has something to send.
     pub(crate) fn is_quiet(&mut self) -> bool {
         !self.client.transmit(self.now).has_remaining() && !self.server.transmit(self.now).has_remaining()
-    }
-}
-
-/// Numbers that look random, and are the same each time (xorshift64*).
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub(crate) fn below(&mut self, most: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % most
-    }
-
-    /// True once in so many times.
-    pub(crate) fn once_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
     }
 }

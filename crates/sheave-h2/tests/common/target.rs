@@ -2,18 +2,19 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 use std::alloc::System;
+use std::ops::RangeBounds;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
-use http::{Request, Response};
+use http::Request;
 use sheave_h2::frame::flag::{ACK, END_HEADERS};
-use sheave_h2::frame::{GoAway, Head, Kind, RstStream, Setting};
-use sheave_h2::{Config, Connection, Error, ErrorCode, Event, PREFACE, Role, StreamId, StreamKey};
+use sheave_h2::frame::{GoAway, Head, Kind, RstStream};
+use sheave_h2::{Config, Connection, Error, ErrorCode, Event, PREFACE, Role, StreamKey};
 use sheave_hpack::{Encoder, Field};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
-use crate::common::GET;
+use crate::common::{GET, frame, ok, settings};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -91,10 +92,9 @@ impl Target {
     /// A server with a request on stream 1 that goes on.
     pub(crate) fn server(config: Config) -> Self {
         let mut target = Self::new(Role::Server, config);
-        let post = target.headers(1, &POST, END_HEADERS);
+        let post = target.headers(1, &POST, 0);
         target.feed(&post);
-        let response = Response::new(()).into_parts().0;
-        target.connection.respond(target.opened[0], response, false).unwrap();
+        target.connection.respond(target.opened[0], ok(), false).unwrap();
         target.start()
     }
 
@@ -103,7 +103,7 @@ impl Target {
         let mut target = Self::new(Role::Client, config);
         target.open();
         target.read();
-        let response = target.headers(1, &[(":status", "200")], END_HEADERS);
+        let response = target.headers(1, &[(":status", "200")], 0);
         target.feed(&response);
         target.start()
     }
@@ -139,7 +139,14 @@ impl Target {
     pub(crate) fn headers(&mut self, id: u32, fields: &[(&str, &str)], flags: u8) -> Vec<u8> {
         let mut block = BytesMut::new();
         self.encoder.encode(fields.iter().map(|(name, value)| Field::new(*name, *value)), &mut block);
-        frame(Kind::HEADERS, flags, id, &block)
+        frame(Kind::HEADERS, flags | END_HEADERS, id, &block)
+    }
+
+    /// A client's request that the user answers at once.
+    pub(crate) fn request(&mut self, id: u32, fields: &[(&str, &str)], flags: u8) -> StreamKey {
+        let request = self.headers(id, fields, flags);
+        self.feed(&request);
+        self.opened.pop().unwrap()
     }
 
     /// Gives it bytes, and lets it answer. False once it has failed.
@@ -226,23 +233,25 @@ impl Target {
         }
         most
     }
+
+    /// Bears so many rounds of it, of which the neighbour notices nothing, and then ends within so many more.
+    pub(crate) fn assert_borne(
+        &mut self,
+        name: &str,
+        borne: u32,
+        more: impl RangeBounds<usize>,
+        mut frames: impl FnMut(&mut Self, u32) -> Vec<u8>,
+    ) {
+        let rounds = self.attack(borne as usize, &mut frames);
+        assert_eq!(rounds, borne as usize, "{name} {:?}", self.error);
+        self.assert_neighbour();
+        let rounds = self.attack(10_000, |target, round| frames(target, borne + round));
+        assert!(more.contains(&rounds), "{name} {rounds}");
+        assert_eq!(self.goaway, CALM, "{name}");
+    }
 }
 
 pub(crate) const POST: [(&str, &str); 4] = [(":method", "POST"), GET[1], GET[2], GET[3]];
-
-pub(crate) fn frame(kind: Kind, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = BytesMut::new();
-    Head { length: payload.len() as u32, kind, flags, stream: StreamId::new(id) }.write(&mut bytes);
-    bytes.extend_from_slice(payload);
-    bytes.to_vec()
-}
-
-pub(crate) fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
-    let mut bytes = BytesMut::new();
-    let settings: Vec<_> = settings.iter().map(|&(id, value)| Setting { id, value }).collect();
-    sheave_h2::frame::Settings::write(&settings, &mut bytes);
-    bytes.to_vec()
-}
 
 pub(crate) fn reset(id: u32, code: ErrorCode) -> Vec<u8> {
     frame(Kind::RST_STREAM, 0, id, &code.get().to_be_bytes())

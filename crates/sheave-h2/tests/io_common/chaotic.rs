@@ -4,26 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
-/// Numbers that look random.
-#[derive(Clone)]
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) % end
-    }
-
-    pub(crate) fn one_in(&mut self, many: u64) -> bool {
-        self.below(many) == 0
-    }
-}
+use crate::numbers::Random;
 
 /// A stream that takes and gives by fits and starts, holds back what was not flushed as TLS does, and may fail.
 pub(crate) struct Chaotic {
@@ -33,11 +14,11 @@ pub(crate) struct Chaotic {
     /// Whether what is written waits for a flush.
     holds: bool,
     /// How much is moved before it fails, in bytes.
-    left: Option<u64>,
+    left: Option<usize>,
 }
 
 impl Chaotic {
-    pub(crate) fn new(io: DuplexStream, seed: u64, left: Option<u64>) -> Self {
+    pub(crate) fn new(io: DuplexStream, seed: u64, left: Option<usize>) -> Self {
         let mut random = Random::new(seed);
         let holds = random.one_in(2);
         Self { io, random, held: Vec::new(), holds, left }
@@ -54,7 +35,7 @@ impl Chaotic {
     fn most(&mut self) -> usize {
         match self.random.below(4) {
             0 => 1,
-            1 => 1 + self.random.below(30) as usize,
+            1 => 1 + self.random.below(30),
             _ => 1 << 14,
         }
     }
@@ -62,7 +43,7 @@ impl Chaotic {
     /// Fails once enough was moved.
     fn count(&mut self, moved: usize) -> io::Result<()> {
         let Some(left) = &mut self.left else { return Ok(()) };
-        *left = left.saturating_sub(moved as u64);
+        *left = left.saturating_sub(moved);
         if *left == 0 { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 

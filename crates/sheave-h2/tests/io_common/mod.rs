@@ -119,6 +119,19 @@ pub(crate) async fn echo(request: Request<RecvStream>, respond: SendResponse) {
     }
 }
 
+pub(crate) fn get() -> Request<()> {
+    Request::get("https://example.org/").body(()).unwrap()
+}
+
+pub(crate) fn post() -> Request<()> {
+    Request::post("https://example.org/").body(()).unwrap()
+}
+
+/// An extended CONNECT (RFC 8441).
+pub(crate) fn connect() -> Request<()> {
+    Request::connect("https://example.org/").extension(Protocol::websocket()).body(()).unwrap()
+}
+
 /// A client of a server that echoes.
 pub(crate) struct Echo {
     pub(crate) requests: SendRequest,
@@ -145,9 +158,7 @@ impl Echo {
     /// Opens a tunnel.
     pub(crate) async fn tunnel(&mut self) -> (SendStream, RecvStream) {
         bounded(self.requests.ready()).await.unwrap();
-        let request = Request::connect("https://example.org/").extension(Protocol::websocket());
-        let request = request.body(()).unwrap();
-        let (response, send) = self.requests.send_request(request, false).unwrap();
+        let (response, send) = self.requests.send_request(connect(), false).unwrap();
         (send, bounded(response).await.unwrap().into_body())
     }
 

@@ -1,11 +1,14 @@
 //! What the peers of the interop checks have in common. The checks are told in `xtask/h2/README.md`.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::{RecvStream, SendStream};
+use http::{Response, StatusCode};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
@@ -154,6 +157,29 @@ pub fn trailers() -> http::HeaderMap {
 pub fn own_fields(fields: &http::HeaderMap) -> http::HeaderMap {
     let own = fields.iter().filter(|(name, _)| name.as_str().starts_with("x-"));
     own.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The content of a response, which has to be 200.
+pub fn content<B>(response: Response<B>) -> Result<B, Error> {
+    same(response.status(), StatusCode::OK)?;
+    Ok(response.into_body())
+}
+
+/// What comes next on a stream, if anything does; the peer may send as much again.
+pub async fn data(body: &mut RecvStream) -> Result<Option<Bytes>, h2::Error> {
+    let Some(data) = body.data().await.transpose()? else { return Ok(None) };
+    body.flow_control().release_capacity(data.len())?;
+    Ok(Some(data))
+}
+
+/// Sends data as far as the windows allow, until all is sent.
+pub async fn send(stream: &mut SendStream<Bytes>, mut data: Bytes) -> Result<(), Error> {
+    while !data.is_empty() {
+        stream.reserve_capacity(data.len());
+        let room = poll_fn(|cx| stream.poll_capacity(cx)).await.ok_or("the stream is over")??;
+        stream.send_data(data.split_to(room.min(data.len())), false)?;
+    }
+    Ok(())
 }
 
 /// An error unless both are the same.

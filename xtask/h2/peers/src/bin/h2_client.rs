@@ -7,8 +7,8 @@ use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream};
-use h2_peers::{Error, Options, PAGE, letters, octets, same, trailers};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use h2_peers::{Error, Options, PAGE, content, data, letters, octets, same, send, trailers};
+use http::{HeaderMap, Method, Request, StatusCode};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -196,32 +196,14 @@ impl Client {
     }
 }
 
-fn content(response: Response<RecvStream>) -> Result<RecvStream, Error> {
-    same(response.status(), StatusCode::OK)?;
-    Ok(response.into_body())
-}
-
 async fn next(body: &mut RecvStream) -> Result<Bytes, Error> {
-    let data = body.data().await.ok_or("the response is over")??;
-    body.flow_control().release_capacity(data.len())?;
-    Ok(data)
+    Ok(data(body).await?.ok_or("the response is over")?)
 }
 
 async fn read(body: &mut RecvStream) -> Result<Bytes, Error> {
     let mut content = Vec::new();
-    while let Some(data) = body.data().await {
-        let data = data?;
-        body.flow_control().release_capacity(data.len())?;
+    while let Some(data) = data(body).await? {
         content.extend_from_slice(&data);
     }
     Ok(content.into())
-}
-
-async fn send(stream: &mut SendStream<Bytes>, mut data: Bytes) -> Result<(), Error> {
-    while !data.is_empty() {
-        stream.reserve_capacity(data.len());
-        let room = poll_fn(|cx| stream.poll_capacity(cx)).await.ok_or("the stream is over")??;
-        stream.send_data(data.split_to(room.min(data.len())), false)?;
-    }
-    Ok(())
 }

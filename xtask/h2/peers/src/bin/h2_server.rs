@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
-use h2::{Reason, RecvStream, SendStream};
-use h2_peers::{Error, Io, PAGE, own_fields, serve, trailers};
+use h2::{Reason, RecvStream};
+use h2_peers::{Error, Io, PAGE, data, own_fields, send, serve, trailers};
 use http::{HeaderMap, Method, Request, Response};
 use tokio::sync::watch;
 
@@ -52,9 +52,7 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) 
         (&Method::CONNECT, _) | (&Method::POST, "/echo") => {
             let mut stream = respond.send_response(response, false)?;
             let mut body = request.into_body();
-            while let Some(data) = body.data().await {
-                let data = data?;
-                body.flow_control().release_capacity(data.len())?;
+            while let Some(data) = data(&mut body).await? {
                 send(&mut stream, data).await?;
             }
             match body.trailers().await? {
@@ -102,14 +100,4 @@ async fn page(mut respond: SendResponse<Bytes>, trailers: Option<HeaderMap>) -> 
         Some(trailers) => Ok(stream.send_trailers(trailers)?),
         None => Ok(()),
     }
-}
-
-async fn send(stream: &mut SendStream<Bytes>, mut data: Bytes) -> Result<(), Error> {
-    while !data.is_empty() {
-        stream.reserve_capacity(data.len());
-        let room =
-            std::future::poll_fn(|cx| stream.poll_capacity(cx)).await.ok_or("the stream is over")??;
-        stream.send_data(data.split_to(room.min(data.len())), false)?;
-    }
-    Ok(())
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
-use h2_peers::{Error, Options, PAGE, letters, octets, same, trailers};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use h2_peers::{Error, Options, PAGE, content, letters, octets, same, trailers};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::channel::{Channel, Sender};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Empty};
@@ -182,11 +182,6 @@ impl Client {
         }
         Ok(())
     }
-}
-
-fn content(response: Response<Incoming>) -> Result<Incoming, Error> {
-    same(response.status(), StatusCode::OK)?;
-    Ok(response.into_body())
 }
 
 async fn next(body: &mut Incoming) -> Result<Bytes, Error> {
