@@ -80,7 +80,7 @@ async fn secure(plain: Plain, settings: &Settings, tracker: &Tracker) -> Result<
         stream = timeout(settings.handshake_timeout, tls.accept(plain)) => stream,
     };
     match stream {
-        Ok(stream) => Ok(Some(TlsStream::from(stream?).into())),
+        Ok(stream) => Ok(Some(Stream::from(Box::new(TlsStream::from(stream?))))),
         Err(_) => Err(ws::Error::Timeout(Timeout::Handshake).into()),
     }
 }
