@@ -49,6 +49,7 @@ struct InUse {
     since: Instant,
     /// A shutdown has begun: what comes is closed.
     closing: bool,
+    /// The number of the last berth.
     next: u64,
     closes: HashMap<u64, CloseHandle>,
 }
@@ -80,7 +81,8 @@ impl Carrier {
             return None;
         }
         in_use.streams += 1;
-        Some(Berth { carrier: Arc::clone(self), key: None })
+        in_use.next += 1;
+        Some(Berth { carrier: Arc::clone(self), key: in_use.next })
     }
 
     /// Since when there has been no stream; `None` while there is one.
@@ -119,8 +121,7 @@ impl Carrier {
 #[derive(Debug)]
 pub(crate) struct Berth {
     carrier: Arc<Carrier>,
-    /// Of its [`CloseHandle`].
-    key: Option<u64>,
+    key: u64,
 }
 
 impl Berth {
@@ -129,16 +130,13 @@ impl Berth {
     }
 
     /// Has a shutdown close the stream's WebSocket; at once if there is one already.
-    pub(crate) fn track(&mut self, handle: CloseHandle) {
+    pub(crate) fn track(&self, handle: CloseHandle) {
         let mut in_use = self.carrier.in_use();
         if in_use.closing {
             drop(in_use);
             handle.close(CloseCode::GOING_AWAY);
         } else {
-            in_use.next += 1;
-            self.key = Some(in_use.next);
-            let key = in_use.next;
-            in_use.closes.insert(key, handle);
+            in_use.closes.insert(self.key, handle);
         }
     }
 }
@@ -147,7 +145,7 @@ impl Drop for Berth {
     fn drop(&mut self) {
         let mut in_use = self.carrier.in_use();
         in_use.streams -= 1;
-        let handle = self.key.and_then(|key| in_use.closes.remove(&key));
+        let handle = in_use.closes.remove(&self.key);
         let is_last = in_use.streams == 0;
         if is_last {
             in_use.since = Instant::now();

@@ -16,7 +16,7 @@ use crate::server::Place;
 use crate::tls::{TlsSession, TlsStream};
 use crate::tunnel::{Tunnel, TunnelReader, TunnelWriter};
 use crate::ws::Output;
-use crate::ws::io::{ReadHalf, Receive, Transmit, Transport, WriteHalf};
+use crate::ws::io::{CloseHandle, ReadHalf, Receive, Transmit, Transport, WriteHalf};
 
 /// Any stream of bytes: what sheave can run over.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -89,11 +89,18 @@ impl Stream {
         }
     }
 
-    /// The stream of HTTP/2, if it is one.
-    pub(crate) fn tunnel(&mut self) -> Option<&mut Tunnel> {
+    /// Has a shutdown of the server close the WebSocket over this stream of HTTP/2.
+    pub(crate) fn track(&self, handle: CloseHandle) {
+        if let Kind::Tunnel(tunnel) = &self.kind {
+            tunnel.berth.track(handle);
+        }
+    }
+
+    /// The stream of HTTP/2 that it is; an error if it is none.
+    pub(crate) fn tunnel(&mut self) -> io::Result<&mut Tunnel> {
         match &mut self.kind {
-            Kind::Tunnel(tunnel) => Some(tunnel),
-            _ => None,
+            Kind::Tunnel(tunnel) => Ok(tunnel),
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::Response;
 
 use crate::carrier::Berth;
@@ -110,6 +110,15 @@ impl Outlet {
             sending.given += ready!(sending.stream.poll_send(cx, output))? as u64;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Sends `body` and then ends the stream's own half. Ready once all of it has left.
+    pub(crate) fn poll_last(&mut self, cx: &mut Context<'_>, body: &mut Bytes) -> Poll<io::Result<()>> {
+        let sending = self.open()?;
+        while body.has_remaining() {
+            sending.given += ready!(sending.stream.poll_send(cx, body))? as u64;
+        }
+        sending.poll_finish(cx)
     }
 
     /// Ends the stream's own half. Ready once all that was sent before has left.
