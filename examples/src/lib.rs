@@ -91,9 +91,10 @@ pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
     Ok((url, client))
 }
 
-/// What the servers take: `[--addr HOST:PORT] [--tls [--ca-out FILE]] [--deflate SETTING] [--no-masking] [--threads N]
-/// [--until-stdin-ends]`.
+/// What the servers take: `[--addr HOST:PORT] [--tls [--ca-out FILE]] [--http1 | --http2 | --h2c] [--deflate SETTING]
+/// [--no-masking] [--threads N] [--until-stdin-ends]`.
 ///
+/// `--http1` serves HTTP/1.1 alone, `--http2` HTTP/2 alone over TLS, `--h2c` HTTP/2 alone without TLS; else both are served.
 /// `--deflate` accepts permessage-deflate, see [`deflate`]; `--no-masking` accepts that on any transport.
 /// `--tls` uses a certificate made for the occasion; `--ca-out` writes the certificate of its authority to a file. With
 /// `--threads 1` everything runs on one thread. A server ends in order at Ctrl-C, and with `--until-stdin-ends` also
@@ -104,6 +105,8 @@ pub struct ServerOptions {
     pub addr: String,
     /// What was said of extensions.
     pub config: Config,
+    /// Which versions of HTTP are served.
+    pub versions: Versions,
     tls: bool,
     ca_out: Option<String>,
     threads: usize,
@@ -131,14 +134,19 @@ impl ServerOptions {
         let mut options = Self {
             addr: addr.to_owned(),
             config: Config::default(),
+            versions: Versions::Auto,
             tls: false,
             ca_out: None,
             threads: 0,
             until_stdin_ends: false,
         };
+        let mut needs_tls = None;
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
+                Long("http1") => options.versions = Versions::Http1Only,
+                Long("http2") => (options.versions, needs_tls) = (Versions::Http2Only, Some(true)),
+                Long("h2c") => (options.versions, needs_tls) = (Versions::Http2Only, Some(false)),
                 Long("addr") => options.addr = parser.value()?.string()?,
                 Long("tls") => options.tls = true,
                 Long("ca-out") => options.ca_out = Some(parser.value()?.string()?),
@@ -148,6 +156,9 @@ impl ServerOptions {
                 Long("until-stdin-ends") => options.until_stdin_ends = true,
                 other => return Err(other.unexpected().into()),
             }
+        }
+        if needs_tls.is_some_and(|needs| needs != options.tls) {
+            return Err("--http2 needs --tls, and --h2c is without".into());
         }
         if options.ca_out.is_some() && !options.tls {
             return Err("--ca-out needs --tls".into());
@@ -159,7 +170,8 @@ impl ServerOptions {
     ///
     /// # Errors
     /// If it cannot listen, or the certificate cannot be written.
-    pub async fn listen(&self, mut builder: ServerBuilder) -> Result<Server, Error> {
+    pub async fn listen(&self, builder: ServerBuilder) -> Result<Server, Error> {
+        let mut builder = builder.versions(self.versions);
         if let Some(certificate) = self.certificate()? {
             builder = builder.tls(certificate.server_config_builder().build()?);
         }
