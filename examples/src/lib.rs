@@ -49,19 +49,27 @@ pub fn deflate(setting: &str) -> Result<DeflateConfig, Error> {
     })
 }
 
-/// What the clients take, `[--ca FILE | --insecure] [--deflate SETTING] [--no-masking] URL`: the URL, and a builder
-/// that does accordingly. What a setting is, is told at [`deflate`]; `--no-masking` offers that on any transport.
+/// What the clients take, `[--ca FILE | --insecure] [--http1 | --http2 | --h2c] [--deflate SETTING] [--no-masking] URL`:
+/// the URL, and a builder that does accordingly. `--http2` is HTTP/2 alone for `wss`, and `--h2c` for `ws`. What a
+/// setting is, is told at [`deflate`]; `--no-masking` offers that on any transport.
 ///
 /// # Errors
 /// If the arguments are others, or the file is not there or holds no certificate.
 pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
     use lexopt::prelude::{Long, Value, ValueExt as _};
+    const OPTIONS: &str =
+        "[--ca FILE | --insecure] [--http1 | --http2 | --h2c] [--deflate SETTING] [--no-masking] URL";
     let (mut url, mut ca, mut insecure, mut config) = (None, None, false, Config::default());
+    // The version, and the scheme that it is for.
+    let (mut versions, mut scheme) = (Versions::Auto, "");
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("ca") => ca = Some(parser.value()?.string()?),
             Long("insecure") => insecure = true,
+            Long("http1") => (versions, scheme) = (Versions::Http1Only, ""),
+            Long("http2") => (versions, scheme) = (Versions::Http2Only, "wss:"),
+            Long("h2c") => (versions, scheme) = (Versions::Http2Only, "ws:"),
             Long("deflate") => config.deflate = Some(deflate(&parser.value()?.string()?)?),
             Long("no-masking") => config.no_masking = NoMasking::Always,
             Value(value) if url.is_none() => url = Some(value.string()?),
@@ -69,17 +77,18 @@ pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
         }
     }
     let tls = sheave::tls::ClientConfig::builder();
-    let client = sheave::Client::builder().config(config);
+    let client = sheave::Client::builder().config(config).versions(versions);
     let client = match ca {
         Some(_) if insecure => return Err("--ca and --insecure contradict each other".into()),
         Some(file) => client.tls(tls.roots_pem_file(file).build()?),
         None if insecure => client.tls(tls.danger_accept_invalid_certificates().build()?),
         None => client,
     };
-    Ok((
-        url.ok_or("a URL is needed: [--ca FILE | --insecure] [--deflate SETTING] [--no-masking] URL")?,
-        client,
-    ))
+    let url = url.ok_or_else(|| format!("a URL is needed: {OPTIONS}"))?;
+    if !url.starts_with(scheme) {
+        return Err("--http2 is for wss, and --h2c for ws".into());
+    }
+    Ok((url, client))
 }
 
 /// What the servers take: `[--addr HOST:PORT] [--tls [--ca-out FILE]] [--http1 | --http2 | --h2c] [--deflate SETTING]
