@@ -206,7 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         self.send(bytes).await;
     }
 
-    /// Asks for a page and has its answer: the streams are the connection's only ones that say something.
+    /// Asks for a page and has its answer; no other stream says something meanwhile.
     pub(crate) async fn get(&mut self, stream: u32) -> (u16, Vec<u8>) {
         self.request(stream, &GET, true).await;
         self.answer(stream).await
@@ -218,7 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         (status, body)
     }
 
-    /// The whole answer on this stream, which is the only one that says something.
+    /// The whole answer on this stream, which is the only one that says something. What comes of it is credited.
     pub(crate) async fn whole(&mut self, expected: u32) -> (u16, HeaderMap, Vec<u8>) {
         let seen = self.see().await;
         let Seen::Headers { stream, status, headers, mut end } = seen else { panic!("{seen:?}") };
@@ -230,6 +230,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             assert_eq!(stream, expected);
             body.extend_from_slice(&data);
             end = ended;
+            if !end {
+                self.credit(stream, data.len() as u32).await;
+                self.credit(0, data.len() as u32).await;
+            }
         }
         (status, headers, body)
     }
