@@ -107,13 +107,13 @@ async fn a_reset_of_an_open_one() {
     frames.reset(1, ErrorCode::CANCEL).await;
     frames.data(3, b"\x81\x04more", false).await;
     // Whichever of them is on stream 1.
-    let mut reset = 0;
+    let (mut reset, mut open) = (0, Vec::new());
     for mut ws in [one, other] {
         let message = soon(ws.recv()).await.unwrap().unwrap();
         if message.as_text().unwrap() == "more" {
             soon(ws.send("still")).await.unwrap();
             assert_eq!(frames.next().await, "DATA 3");
-            std::mem::forget(ws);
+            open.push(ws);
         } else {
             // What was received before it can still be read.
             assert_eq!(message, Message::from("last"));
@@ -124,7 +124,7 @@ async fn a_reset_of_an_open_one() {
             reset += 1;
         }
     }
-    assert_eq!(reset, 1);
+    assert_eq!((reset, open.len()), (1, 1));
 }
 
 /// Those up to its last stream go on, those above it are opened elsewhere, and the next ones too.

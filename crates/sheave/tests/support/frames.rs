@@ -13,6 +13,10 @@ pub(crate) struct Frames<S> {
     input: BytesMut,
     /// The field blocks and the content that were received last.
     pub(crate) payload: Vec<u8>,
+    /// How many SETTINGS were sent and not acknowledged.
+    unacknowledged: usize,
+    /// How many PINGs have come.
+    pub(crate) pings: usize,
 }
 
 /// `:status: 200` as a field block.
@@ -26,7 +30,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         let mut preface = [0; PREFACE.len()];
         soon(io.read_exact(&mut preface)).await.unwrap();
         assert_eq!(preface, *PREFACE);
-        Self { io, input: BytesMut::new(), payload: Vec::new() }
+        Self { io, input: BytesMut::new(), payload: Vec::new(), unacknowledged: 0, pings: 0 }
     }
 
     /// A server that takes WebSockets.
@@ -47,32 +51,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     /// What comes next, but for SETTINGS and WINDOW_UPDATE, which are passed over, and PING, which is answered.
     pub(crate) async fn next(&mut self) -> String {
         loop {
-            let Some(head) =
-                Head::read(&self.input).filter(|head| self.input.len() >= 9 + head.length as usize)
-            else {
-                match soon(self.io.read_buf(&mut self.input)).await {
-                    Ok(0) | Err(_) => return "end".to_owned(),
-                    Ok(_) => continue,
-                }
-            };
-            let bytes = self.input.split_to(9 + head.length as usize);
-            let ended = if head.has(flag::END_STREAM) { " END_STREAM" } else { "" };
-            match Frame::read(head, &bytes[9..]).unwrap() {
-                Frame::Headers(headers) => {
-                    self.payload = headers.fragment.to_vec();
-                    return format!("HEADERS {}{ended}", head.stream);
-                }
-                Frame::Data(data) => {
-                    self.payload = data.data.to_vec();
-                    return format!("DATA {}{ended}", head.stream);
-                }
-                Frame::RstStream(reset) => return format!("RST_STREAM {} {}", head.stream, reset.code),
-                Frame::GoAway(goaway) => return format!("GOAWAY {}", goaway.code),
-                Frame::Ping(ping) if !ping.ack => {
-                    self.write(|out| frame::Ping { ack: true, ..ping }.write(out)).await;
-                }
-                Frame::Settings(settings) if !settings.ack => self.write(frame::Settings::write_ack).await,
-                _ => {}
+            if let Some(came) = self.step().await {
+                return came;
+            }
+        }
+    }
+
+    /// The next frame; `None` if it is passed over.
+    async fn step(&mut self) -> Option<String> {
+        let Some(head) = self.head().await else { return Some("end".to_owned()) };
+        let bytes = self.input.split_to(Head::LENGTH + head.length as usize);
+        let ended = if head.has(flag::END_STREAM) { " END_STREAM" } else { "" };
+        match Frame::read(head, &bytes[Head::LENGTH..]).unwrap() {
+            Frame::Headers(headers) => {
+                self.payload = headers.fragment.to_vec();
+                return Some(format!("HEADERS {}{ended}", head.stream));
+            }
+            Frame::Data(data) => {
+                self.payload = data.data.to_vec();
+                return Some(format!("DATA {}{ended}", head.stream));
+            }
+            Frame::RstStream(reset) => return Some(format!("RST_STREAM {} {}", head.stream, reset.code)),
+            Frame::GoAway(goaway) => return Some(format!("GOAWAY {}", goaway.code)),
+            Frame::Ping(ping) if !ping.ack => {
+                self.pings += 1;
+                self.write(|out| frame::Ping { ack: true, ..ping }.write(out)).await;
+            }
+            Frame::Settings(settings) if settings.ack => self.unacknowledged -= 1,
+            Frame::Settings(_) => self.write(frame::Settings::write_ack).await,
+            _ => {}
+        }
+        None
+    }
+
+    /// The head of the next frame, once that is whole; `None` at the end.
+    async fn head(&mut self) -> Option<Head> {
+        loop {
+            let head = Head::read(&self.input);
+            if let Some(head) = head.filter(|head| self.input.len() >= Head::LENGTH + head.length as usize) {
+                return Some(head);
+            }
+            if soon(self.io.read_buf(&mut self.input)).await.unwrap_or(0) == 0 {
+                return None;
             }
         }
     }
@@ -86,7 +106,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     }
 
     pub(crate) async fn settings(&mut self, settings: &[Setting]) {
+        self.unacknowledged += 1;
         self.write(|out| frame::Settings::write(settings, out)).await;
+    }
+
+    /// Changes settings, and returns once the client has acknowledged them. Nothing else may come meanwhile.
+    pub(crate) async fn change(&mut self, id: u16, value: u32) {
+        self.settings(&[Setting { id, value }]).await;
+        while self.unacknowledged > 0 {
+            assert_eq!(self.step().await, None);
+        }
     }
 
     pub(crate) async fn headers(&mut self, stream: u32, block: &[u8], end_stream: bool) {
