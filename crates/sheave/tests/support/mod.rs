@@ -3,7 +3,9 @@
 
 pub(crate) mod frames;
 pub(crate) mod http2;
+pub(crate) mod peer;
 pub(crate) mod raw;
+pub(crate) mod raw_server;
 pub(crate) mod stream;
 
 use std::net::SocketAddr;
