@@ -15,7 +15,7 @@ use sheave::h2::io::{RecvStream, client, server};
 use sheave::h2::{self, Protocol};
 use sheave::ws::Role;
 use sheave::ws::handshake::{ClientRequest, ServerHandshake};
-use sheave::ws::io::WebSocket;
+use sheave::ws::io::{Transport, WebSocket};
 use sheave::{CloseCode, Config, DeflateConfig};
 use tokio::io::join;
 use tokio::net::{TcpListener, TcpStream};
@@ -57,15 +57,21 @@ async fn talk(mut requests: client::SendRequest, url: &str) -> Result<(), Error>
     let id = send.id().map_or(0, |id| id.get());
     let mut ws =
         WebSocket::new(join(receive, send), Role::Client, &config, BytesMut::new()).agreed(agreed, &config);
-    println!("client: {} on stream {id}, {}", answer.status, ws.subprotocol().unwrap_or("no subprotocol"));
+    let extensions: Vec<_> = ws.extensions().iter().map(|extension| extension.name()).collect();
+    let subprotocol = ws.subprotocol().unwrap_or("no subprotocol");
+    println!("client: {} on stream {id}, {subprotocol}, {}", answer.status, extensions.join(", "));
 
     for message in ["one", "two", "and one that is worth compressing ".repeat(1000).as_str()] {
         ws.send(message).await?;
         println!("client: {}", show(ws.recv().await?.as_ref()));
     }
     ws.close(CloseCode::NORMAL).await?;
-    println!("client: closed with {:?}", ws.peer_close().map(|close| close.code().get()));
+    println!("client: closed with {}", code(&ws));
     Ok(())
+}
+
+fn code<S: Transport>(ws: &WebSocket<S>) -> String {
+    ws.peer_close().map_or("nothing".to_owned(), |close| close.code().get().to_string())
 }
 
 async fn serve(tcp: TcpStream) -> Result<(), Error> {
@@ -105,6 +111,6 @@ async fn answer(request: Request<RecvStream>, respond: SendResponse) -> Result<(
     while let Some(message) = ws.recv().await? {
         ws.feed(message).await?;
     }
-    println!("server: closed with {:?}", ws.peer_close().map(|close| close.code().get()));
+    println!("server: closed with {}", code(&ws));
     Ok(())
 }
