@@ -5,6 +5,7 @@ mod common;
 use std::process::Stdio;
 use std::time::Duration;
 
+use common::bridge::{bounded, bridge};
 use common::{LIMIT, start};
 use sheave::{CloseCode, Message, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -145,9 +146,47 @@ async fn manual_h2_websocket_echoes_and_closes() {
     );
 }
 
+/// HTTP/1.1 in front and behind, and HTTP/2 over TLS between.
+#[tokio::test]
+async fn two_bridges_in_a_row_pass_everything() {
+    let folder = std::env::temp_dir().join(format!("sheave-bridges-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let ca = folder.join("ca.pem");
+    let ca = ca.to_str().unwrap();
+    let server = env!("CARGO_BIN_EXE_interop_server");
+    let (_server, url) = start(server, &["--deflate", "default", "--until-stdin-ends"]).await;
+    let (mut back, url) = bridge(&["--to-http1", "--tls", "--ca-out", ca, "--until-stdin-ends", &url]).await;
+    let (mut front, url) = bridge(&["--to-h2", "--ca", ca, "--until-stdin-ends", &url]).await;
+    std::fs::remove_dir_all(folder).unwrap();
+
+    let mut client = Command::new(env!("CARGO_BIN_EXE_interop_client"));
+    client.args([&url, "--deflate", "default"]).stdin(Stdio::null()).kill_on_drop(true);
+    let output = bounded(client.output()).await.unwrap();
+    let checks = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{checks}");
+    assert!(checks.starts_with("extensions: permessage-deflate\n"), "{checks}");
+    assert!(checks.lines().filter(|line| line.starts_with("ok ")).count() > 40, "{checks}");
+
+    let mut client = Command::new(env!("CARGO_BIN_EXE_echo_client"));
+    client.arg(format!("{url}/echo")).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut client = client.spawn().unwrap();
+    let mut input = client.stdin.take().unwrap();
+    input.write_all(b"first\nsecond\n").await.unwrap();
+    drop(input);
+    let output = bounded(client.wait_with_output()).await.unwrap();
+    assert!(output.status.success());
+    assert_eq!(output.stdout, b"first\nsecond\n");
+
+    // Both end in order.
+    for bridge in [&mut front, &mut back] {
+        drop(bridge.stdin.take());
+        assert!(bounded(bridge.wait()).await.unwrap().success());
+    }
+}
+
 #[tokio::test]
 async fn arguments_that_contradict_each_other_are_refused() {
-    let bridge = env!("CARGO_BIN_EXE_h2_bridge");
+    let h2_bridge = env!("CARGO_BIN_EXE_h2_bridge");
     let table: [(&str, &[&str], &str); 8] = [
         (
             env!("CARGO_BIN_EXE_echo_client"),
@@ -157,10 +196,10 @@ async fn arguments_that_contradict_each_other_are_refused() {
         (env!("CARGO_BIN_EXE_echo_client"), &[], "URL"),
         (env!("CARGO_BIN_EXE_echo_server"), &["--ca-out", "ca.pem"], "--tls"),
         (env!("CARGO_BIN_EXE_interop_server"), &["--ca-out", "ca.pem"], "--tls"),
-        (bridge, &["--listen", "127.0.0.1:0", "http://localhost"], "--to-h2"),
-        (bridge, &["--to-h2", "http://localhost"], "--listen"),
-        (bridge, &["--to-h2", "--tls", "--listen", "127.0.0.1:0", "http://localhost"], "--tls"),
-        (bridge, &["--to-http1", "--listen", "127.0.0.1:0", "ws://localhost/path"], "path"),
+        (h2_bridge, &["--listen", "127.0.0.1:0", "http://localhost"], "--to-h2"),
+        (h2_bridge, &["--to-h2", "http://localhost"], "--listen"),
+        (h2_bridge, &["--to-h2", "--tls", "--listen", "127.0.0.1:0", "http://localhost"], "--tls"),
+        (h2_bridge, &["--to-http1", "--listen", "127.0.0.1:0", "ws://localhost/path"], "path"),
     ];
     for (program, arguments, why) in table {
         let mut command = Command::new(program);

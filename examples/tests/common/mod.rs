@@ -1,5 +1,7 @@
 //! Programs that serve.
 
+pub(crate) mod bridge;
+
 use std::process::Stdio;
 use std::time::Duration;
 
