@@ -61,8 +61,9 @@ impl<S: Transport> WebSocket<S> {
         self
     }
 
-    /// Notes the server's answer.
-    pub(super) fn response(mut self, response: Response<()>) -> Self {
+    /// Notes the server's answer, which [`handshake_response`](Self::handshake_response) tells.
+    #[must_use]
+    pub fn response(mut self, response: Response<()>) -> Self {
         self.receiving.opening_mut().response = Some(response);
         self
     }
@@ -413,7 +414,11 @@ impl<S: Transport> Link for Whole<'_, S> {
     }
 
     fn progress(&self) -> u64 {
-        self.stall.progress()
+        self.stall.progress().wrapping_add(self.io.departed())
+    }
+
+    fn lingers(&self) -> bool {
+        self.io.lingers()
     }
 
     fn is_holding(&self) -> bool {
