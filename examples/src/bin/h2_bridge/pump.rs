@@ -75,11 +75,12 @@ enum Way {
 }
 
 /// Why it does not end in both directions.
+#[derive(PartialEq)]
 enum Broken {
     /// The socket was reset, or failed in another way.
-    Socket(io::Error),
+    Socket,
     /// The same of the stream.
-    Stream(h2::Error),
+    Stream,
     /// It took too long.
     Stalled,
 }
@@ -100,13 +101,13 @@ impl<S: Socket> Pump<S> {
         }
     }
 
-    /// Until both have ended.
+    /// Until both have ended, or one was cut off and with it the other.
     ///
     /// # Errors
-    /// Why they were cut off instead.
+    /// If one has ended, and the other has neither ended nor gone on in time.
     pub(crate) async fn run(mut self) -> Result<(), Error> {
         let Err(broken) = poll_fn(|cx| self.poll(cx)).await else { return Ok(()) };
-        if let Broken::Socket(_) = broken {
+        if broken == Broken::Socket {
             // A reset discards what is queued.
             let left = async {
                 while self.send.queued() > 0 {
@@ -117,11 +118,10 @@ impl<S: Socket> Pump<S> {
         }
         self.send.reset(ErrorCode::CANCEL);
         abort(&self.socket);
-        Err(match broken {
-            Broken::Socket(error) => format!("the socket: {error}").into(),
-            Broken::Stream(error) => format!("the stream: {error}").into(),
-            Broken::Stalled => "half of it has not ended in time".into(),
-        })
+        match broken {
+            Broken::Socket | Broken::Stream => Ok(()),
+            Broken::Stalled => Err("half of it has not ended in time".into()),
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
@@ -157,7 +157,7 @@ impl<S: Socket> Pump<S> {
                         Poll::Pending => return Ok(moved),
                     }
                     let Poll::Ready(read) = self.poll_read(cx) else { return Ok(moved) };
-                    if read.map_err(Broken::Socket)? == 0 {
+                    if read.map_err(|_| Broken::Socket)? == 0 {
                         // If it has failed meanwhile, who receives is told why.
                         let _ = self.send.finish();
                         self.up = Way::Done;
@@ -202,9 +202,7 @@ impl<S: Socket> Pump<S> {
                     self.to_socket.clear();
                     match self.receive.poll_data(cx) {
                         Poll::Ready(Some(Ok(data))) => self.to_socket = data,
-                        Poll::Ready(Some(Err(error))) if !self.is_end(&error) => {
-                            return Err(Broken::Stream(error));
-                        }
+                        Poll::Ready(Some(Err(error))) if !self.is_end(&error) => return Err(Broken::Stream),
                         Poll::Ready(_) if self.down == Way::Void => self.down = Way::Done,
                         Poll::Ready(_) => self.down = Way::Ending,
                         Poll::Pending if self.poll_flush(cx) => self.down = Way::Void,
