@@ -264,6 +264,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         }
     }
 
+    /// The next frame that has nothing to do with the settings and windows that a connection begins with.
+    pub(crate) async fn next_but_settings(&mut self) -> Option<Seen> {
+        loop {
+            match self.next().await {
+                Some(Seen::Settings(_) | Seen::SettingsAck | Seen::Credit(..)) => {}
+                seen => return seen,
+            }
+        }
+    }
+
     /// So many bytes of DATA of this stream, which is the only one that says something.
     pub(crate) async fn take(&mut self, expected: u32, length: usize) -> Vec<u8> {
         let mut all = Vec::new();
