@@ -206,7 +206,7 @@ async fn requests_under_way_are_answered() {
     while !(answered && closed) {
         match client.see().await {
             Seen::Headers { stream: 1, status: 200, .. } => {}
-            Seen::Data { stream: 1, data, end: true } => answered = data == b"after all",
+            Seen::Data { stream: 1, data, end: true } => answered = &data[..] == b"after all",
             Seen::Headers { stream: 3, status: 200, end: false, .. } => opened = true,
             Seen::Data { stream: 3, data, .. } => closed = data == unmasked(CLOSE, &close(1001)),
             seen => panic!("{seen:?}"),
