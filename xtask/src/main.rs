@@ -30,9 +30,9 @@ usage: cargo xtask <task>
   test                      build and run every test of the workspace, doc tests included
   ci                        everything that a change has to pass; needs no network but to fetch its tools
   demo [--once]             the demo; arguments are passed on
-  autobahn [server|client] [--tls | --sample] [--cases 1.*,2.*]
+  autobahn [server|client] [--h2] [--tls | --sample] [--cases 1.*,2.*]
                             the Autobahn test suite against the server, the client, or both: all of it, sections 1-7
-                            over TLS, or all with a sample of 12 and 13
+                            over TLS, or all with a sample of 12 and 13; with --h2 over HTTP/2, by way of h2_bridge
   interop                   other implementations against sheave, both ways, plain and over TLS
   h2 [conformance|interop]  a conformance suite against sheave's HTTP/2 server; other implementations of HTTP/2 and HPACK
                             against sheave, both ways, plain and over TLS

@@ -11,7 +11,7 @@ use sheave::h2::io::RecvStream;
 use sheave::h2::io::server::SendResponse;
 use sheave::h2::{self, ErrorCode};
 use sheave::{Error, Message, WebSocket, stream_error, ws};
-use support::frames::{Frames, OK};
+use support::raw_server::{Frames, OK};
 use support::peer::{Peer, Tls, echo, h2_only, http2, taking};
 use support::soon;
 use tokio::io::AsyncReadExt;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sheave::h2::frame::Setting;
 use sheave::h2::{self, ErrorCode};
 use sheave::{Client, CloseCode, Error, Message, WebSocket, ws};
-use support::frames::{Frames, TAKES_WEBSOCKETS};
+use support::raw_server::{Frames, TAKES_WEBSOCKETS};
 use support::peer::{Peer, Tls, echo, h2_only, http2, taking};
 use support::soon;
 use tokio::net::TcpStream;

@@ -15,7 +15,7 @@ use super::response;
 use super::wire::Wire;
 use crate::carrier::ConnectionId;
 use crate::error::Error;
-use crate::h2::Protocol;
+use crate::h2::{self, Protocol};
 use crate::stream::Stream;
 use crate::tunnel::Tunnel;
 use crate::websocket::WebSocket;
@@ -244,7 +244,8 @@ impl Request {
     /// Answers. The length is that of the body; the client's next request may follow.
     ///
     /// # Errors
-    /// What the connection, or the stream of HTTP/2, did.
+    /// What the connection, or the stream of HTTP/2, did. Over HTTP/2 also a 1xx, and a 2xx in answer to a request for a
+    /// WebSocket, which would open it: the request is then unanswered.
     ///
     /// # Cancel safety
     /// Dropping it ends the connection, or the stream of HTTP/2.
@@ -255,6 +256,10 @@ impl Request {
     async fn answer(mut self, response: Response<Bytes>) -> Result<(), Error> {
         const UNREAD: usize = 64 << 10;
         let Exchange { body, head, .. } = &*self.0;
+        if *head.method() == Method::CONNECT && response.status().is_success() {
+            // RFC 9110 §9.3.6
+            return Err(h2::Error::from(h2::Usage::Malformed("a 2xx that opens no WebSocket")).into());
+        }
         let before = body.received.len();
         let keep_alive = self.0.keep_alive
             && !self.0.place.tracker.is_shutting_down()

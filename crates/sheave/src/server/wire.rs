@@ -84,7 +84,7 @@ impl Wire {
                     let departed = tunnel.departed();
                     let sent = poll_fn(|cx| tunnel.outlet().poll_last(cx, body));
                     match timeout(patience, sent).await {
-                        Ok(sent) => break sent?,
+                        Ok(sent) => break sent.map_err(ws::Error::from)?,
                         Err(_) if tunnel.departed() > departed => {}
                         Err(_) => return Err(ws::Error::Timeout(Timeout::Write).into()),
                     }

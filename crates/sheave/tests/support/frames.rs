@@ -1,171 +1,352 @@
-//! A server of HTTP/2 that speaks frames.
+//! A client of HTTP/2 that speaks frames by hand.
 
-use bytes::BytesMut;
-use sheave::h2::frame::{self, Frame, Head, RstStream, Setting, flag};
+use std::net::SocketAddr;
+
+use bytes::{Buf, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sheave::h2::frame::{self, Frame, Head, Setting};
 use sheave::h2::{ErrorCode, PREFACE, StreamId};
+use sheave_hpack::{Decoder, Encoder, Field, FieldList};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 
+use super::raw;
 use super::soon;
 
-/// A connection of a client.
+/// What is said for a WebSocket (RFC 8441 §5).
+pub(crate) const CONNECT: [(&str, &str); 6] = [
+    (":method", "CONNECT"),
+    (":protocol", "websocket"),
+    (":scheme", "http"),
+    (":authority", "example.org"),
+    (":path", "/chat"),
+    ("sec-websocket-version", "13"),
+];
+
+pub(crate) const GET: [(&str, &str); 4] =
+    [(":method", "GET"), (":scheme", "http"), (":authority", "example.org"), (":path", "/page")];
+
+/// A connection, and what of it was read too far.
 pub(crate) struct Frames<S> {
-    io: S,
+    pub(crate) io: S,
     input: BytesMut,
-    /// The field blocks and the content that were received last.
-    pub(crate) payload: Vec<u8>,
-    /// How many SETTINGS were sent and not acknowledged.
-    unacknowledged: usize,
+    encoder: Encoder,
+    decoder: Decoder,
+    /// What the server lets us do, as first said.
+    pub(crate) settings: Vec<(u16, u32)>,
     /// How many PINGs have come.
     pub(crate) pings: usize,
+    /// Whether they are answered.
+    pub(crate) answers_pings: bool,
+    /// What was credited: the stream, or 0, and how much.
+    pub(crate) credits: Vec<(u32, u32)>,
 }
 
-/// `:status: 200` as a field block.
-pub(crate) const OK: &[u8] = &[0x88];
+/// A frame of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Settings(Vec<(u16, u32)>),
+    SettingsAck,
+    Headers {
+        stream: u32,
+        status: u16,
+        headers: HeaderMap,
+        end: bool,
+    },
+    Data {
+        stream: u32,
+        data: Vec<u8>,
+        end: bool,
+    },
+    Reset(u32, ErrorCode),
+    Ping([u8; 8]),
+    Pong([u8; 8]),
+    /// The last stream, and the code.
+    GoAway(u32, ErrorCode),
+    Credit(u32, u32),
+}
 
-pub(crate) const TAKES_WEBSOCKETS: Setting = Setting { id: Setting::ENABLE_CONNECT_PROTOCOL, value: 1 };
+impl Seen {
+    pub(crate) fn stream(&self) -> u32 {
+        match self {
+            Self::Headers { stream, .. } | Self::Data { stream, .. } => *stream,
+            Self::Reset(stream, _) | Self::Credit(stream, _) => *stream,
+            _ => 0,
+        }
+    }
+}
+
+/// DATA with the end of the stream.
+pub(crate) fn last(stream: u32, data: &[u8]) -> Seen {
+    Seen::Data { stream, data: data.to_vec(), end: true }
+}
+
+/// DATA with more to come.
+pub(crate) fn some(stream: u32, data: &[u8]) -> Seen {
+    Seen::Data { stream, data: data.to_vec(), end: false }
+}
+
+/// A short frame as a server sends it.
+pub(crate) fn unmasked(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | opcode, u8::try_from(payload.len()).unwrap()];
+    assert!(payload.len() <= 125);
+    frame.extend_from_slice(payload);
+    frame
+}
+
+impl Frames<TcpStream> {
+    /// A connection on which both sides have begun.
+    pub(crate) async fn dial(address: SocketAddr) -> Self {
+        Self::begin(soon(TcpStream::connect(address)).await.unwrap()).await
+    }
+}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
-    /// Nothing is sent yet.
-    pub(crate) async fn accept(mut io: S) -> Self {
-        let mut preface = [0; PREFACE.len()];
-        soon(io.read_exact(&mut preface)).await.unwrap();
-        assert_eq!(preface, *PREFACE);
-        Self { io, input: BytesMut::new(), payload: Vec::new(), unacknowledged: 0, pings: 0 }
+    pub(crate) fn new(io: S) -> Self {
+        Self {
+            io,
+            input: BytesMut::new(),
+            encoder: Encoder::new(),
+            decoder: Decoder::default(),
+            settings: Vec::new(),
+            pings: 0,
+            answers_pings: true,
+            credits: Vec::new(),
+        }
     }
 
-    /// A server that takes WebSockets.
-    pub(crate) async fn taking(io: S) -> Self {
-        let mut frames = Self::accept(io).await;
-        frames.settings(&[TAKES_WEBSOCKETS]).await;
-        frames
+    /// With the default settings.
+    pub(crate) async fn begin(io: S) -> Self {
+        Self::begin_with(io, &[]).await
     }
 
-    /// Takes a request and opens its WebSocket.
-    pub(crate) async fn open(&mut self) -> u32 {
-        let came = self.next().await;
-        let stream = came.strip_prefix("HEADERS ").expect("a request").parse().unwrap();
-        self.headers(stream, OK, false).await;
-        stream
+    pub(crate) async fn begin_with(io: S, settings: &[(u16, u32)]) -> Self {
+        let mut client = Self::new(io);
+        client.send(preface(settings)).await;
+        let Some(Seen::Settings(settings)) = client.next().await else { panic!("no SETTINGS") };
+        client.settings = settings;
+        client.acknowledge().await;
+        client
     }
 
-    /// What comes next, but for SETTINGS and WINDOW_UPDATE, which are passed over, and PING, which is answered.
-    pub(crate) async fn next(&mut self) -> String {
+    /// What the server's SETTINGS say.
+    pub(crate) fn setting(&self, id: u16) -> Option<u32> {
+        self.settings.iter().find(|(known, _)| *known == id).map(|(_, value)| *value)
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        soon(self.io.write_all(bytes.as_ref())).await.unwrap();
+        soon(self.io.flush()).await.unwrap();
+    }
+
+    pub(crate) async fn acknowledge(&mut self) {
+        let mut bytes = BytesMut::new();
+        frame::Settings::write_ack(&mut bytes);
+        self.send(bytes).await;
+    }
+
+    /// A HEADERS frame with these fields.
+    pub(crate) fn headers(&mut self, stream: u32, fields: &[(&str, &str)], end_stream: bool) -> BytesMut {
+        let (mut block, mut bytes) = (BytesMut::new(), BytesMut::new());
+        self.encoder.encode(fields.iter().map(|(name, value)| Field::new(*name, *value)), &mut block);
+        let stream = StreamId::new(stream);
+        let (end_headers, dependency, padding) = (true, None, None);
+        frame::Headers { stream, end_stream, end_headers, dependency, fragment: &block, padding }
+            .write(&mut bytes);
+        bytes
+    }
+
+    pub(crate) async fn request(&mut self, stream: u32, fields: &[(&str, &str)], end_stream: bool) {
+        let bytes = self.headers(stream, fields, end_stream);
+        self.send(bytes).await;
+    }
+
+    /// Asks for a WebSocket, with further fields.
+    pub(crate) async fn connect(&mut self, stream: u32, more: &[(&str, &str)]) {
+        self.request(stream, &[&CONNECT, more].concat(), false).await;
+    }
+
+    /// Opens a WebSocket.
+    pub(crate) async fn open(&mut self, stream: u32) {
+        self.connect(stream, &[]).await;
+        self.is_opened(stream).await;
+    }
+
+    pub(crate) async fn is_opened(&mut self, expected: u32) {
+        let seen = self.see().await;
+        let Seen::Headers { stream, status: 200, end: false, .. } = seen else { panic!("{seen:?}") };
+        assert_eq!(stream, expected);
+    }
+
+    pub(crate) async fn data(&mut self, stream: u32, data: impl AsRef<[u8]>, end_stream: bool) {
+        self.send(data_frame(stream, data.as_ref(), end_stream)).await;
+    }
+
+    /// A WebSocket frame in a DATA frame.
+    pub(crate) async fn frame(&mut self, stream: u32, opcode: u8, payload: &[u8]) {
+        self.data(stream, raw::frame(opcode, payload), false).await;
+    }
+
+    pub(crate) async fn reset(&mut self, stream: u32, code: ErrorCode) {
+        let mut bytes = BytesMut::new();
+        frame::RstStream { stream: StreamId::new(stream), code }.write(&mut bytes);
+        self.send(bytes).await;
+    }
+
+    /// Lets the server send more; on the connection with 0.
+    pub(crate) async fn credit(&mut self, stream: u32, increment: u32) {
+        let mut bytes = BytesMut::new();
+        frame::WindowUpdate { stream: StreamId::new(stream), increment }.write(&mut bytes);
+        self.send(bytes).await;
+    }
+
+    pub(crate) async fn ping(&mut self, payload: [u8; 8]) {
+        let mut bytes = BytesMut::new();
+        frame::Ping { ack: false, payload }.write(&mut bytes);
+        self.send(bytes).await;
+    }
+
+    /// Asks for a page and has its answer; no other stream says something meanwhile.
+    pub(crate) async fn get(&mut self, stream: u32) -> (u16, Vec<u8>) {
+        self.request(stream, &GET, true).await;
+        self.answer(stream).await
+    }
+
+    /// The whole answer on this stream.
+    pub(crate) async fn answer(&mut self, stream: u32) -> (u16, Vec<u8>) {
+        let (status, _, body) = self.whole(stream).await;
+        (status, body)
+    }
+
+    /// The whole answer on this stream, which is the only one that says something. What comes of it is credited.
+    pub(crate) async fn whole(&mut self, expected: u32) -> (u16, HeaderMap, Vec<u8>) {
+        let seen = self.see().await;
+        let Seen::Headers { stream, status, headers, mut end } = seen else { panic!("{seen:?}") };
+        assert_eq!(stream, expected);
+        let mut body = Vec::new();
+        while !end {
+            let seen = self.see().await;
+            let Seen::Data { stream, data, end: ended } = seen else { panic!("{seen:?}") };
+            assert_eq!(stream, expected);
+            body.extend_from_slice(&data);
+            end = ended;
+            if !end {
+                self.credit(stream, data.len() as u32).await;
+                self.credit(0, data.len() as u32).await;
+            }
+        }
+        (status, headers, body)
+    }
+
+    /// The next frame that a stream or the whole connection has to do with: not what keeps the connection going, which is
+    /// answered.
+    pub(crate) async fn see(&mut self) -> Seen {
+        self.try_see().await.expect("a frame, not the end")
+    }
+
+    /// The same; `None` at the end.
+    pub(crate) async fn try_see(&mut self) -> Option<Seen> {
         loop {
-            if let Some(came) = self.step().await {
-                return came;
+            match self.next().await? {
+                Seen::Settings(_) => self.acknowledge().await,
+                Seen::SettingsAck => {}
+                Seen::Credit(stream, increment) => self.credits.push((stream, increment)),
+                Seen::Ping(payload) => {
+                    self.pings += 1;
+                    if self.answers_pings {
+                        let mut bytes = BytesMut::new();
+                        frame::Ping { ack: true, payload }.write(&mut bytes);
+                        self.send(bytes).await;
+                    }
+                }
+                seen => return Some(seen),
             }
         }
     }
 
-    /// The next frame; `None` if it is passed over.
-    async fn step(&mut self) -> Option<String> {
-        let Some(head) = self.head().await else { return Some("end".to_owned()) };
-        let bytes = self.input.split_to(Head::LENGTH + head.length as usize);
-        let ended = if head.has(flag::END_STREAM) { " END_STREAM" } else { "" };
-        match Frame::read(head, &bytes[Head::LENGTH..]).unwrap() {
-            Frame::Headers(headers) => {
-                self.payload = headers.fragment.to_vec();
-                return Some(format!("HEADERS {}{ended}", head.stream));
-            }
-            Frame::Data(data) => {
-                self.payload = data.data.to_vec();
-                return Some(format!("DATA {}{ended}", head.stream));
-            }
-            Frame::RstStream(reset) => return Some(format!("RST_STREAM {} {}", head.stream, reset.code)),
-            Frame::GoAway(goaway) => return Some(format!("GOAWAY {}", goaway.code)),
-            Frame::Ping(ping) if !ping.ack => {
-                self.pings += 1;
-                self.write(|out| frame::Ping { ack: true, ..ping }.write(out)).await;
-            }
-            Frame::Settings(settings) if settings.ack => self.unacknowledged -= 1,
-            Frame::Settings(_) => self.write(frame::Settings::write_ack).await,
-            _ => {}
+    /// So many bytes of DATA of this stream, which is the only one that says something.
+    pub(crate) async fn take(&mut self, expected: u32, length: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while all.len() < length {
+            let seen = self.see().await;
+            let Seen::Data { stream, data, end: false } = seen else { panic!("{seen:?}") };
+            assert_eq!(stream, expected);
+            all.extend_from_slice(&data);
         }
-        None
+        assert_eq!(all.len(), length);
+        all
     }
 
-    /// The head of the next frame, once that is whole; `None` at the end.
-    async fn head(&mut self) -> Option<Head> {
-        loop {
-            let head = Head::read(&self.input);
-            if let Some(head) = head.filter(|head| self.input.len() >= Head::LENGTH + head.length as usize) {
-                return Some(head);
+    /// The end of the connection, behind whatever comes before it.
+    pub(crate) async fn until_gone(&mut self) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        while let Some(frame) = self.next().await {
+            seen.push(frame);
+        }
+        seen
+    }
+
+    /// The next frame, whatever it is; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Seen> {
+        let head = loop {
+            match Head::read(&self.input) {
+                Some(head) if self.input.len() >= Head::LENGTH + head.length as usize => break head,
+                _ => {}
             }
             if soon(self.io.read_buf(&mut self.input)).await.unwrap_or(0) == 0 {
                 return None;
             }
-        }
-    }
-
-    /// A frame of a WebSocket's client in a DATA of its own: its first byte and its payload, unmasked.
-    pub(crate) fn unmasked(&self) -> (u8, Vec<u8>) {
-        let [first, length, mask @ ..] = self.payload.first_chunk::<6>().unwrap();
-        let payload = &self.payload[6..];
-        assert_eq!(usize::from(*length), 0x80 | payload.len());
-        (*first, payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect())
-    }
-
-    pub(crate) async fn settings(&mut self, settings: &[Setting]) {
-        self.unacknowledged += 1;
-        self.write(|out| frame::Settings::write(settings, out)).await;
-    }
-
-    /// Changes settings, and returns once the client has acknowledged them. Nothing else may come meanwhile.
-    pub(crate) async fn change(&mut self, id: u16, value: u32) {
-        self.settings(&[Setting { id, value }]).await;
-        while self.unacknowledged > 0 {
-            assert_eq!(self.step().await, None);
-        }
-    }
-
-    pub(crate) async fn headers(&mut self, stream: u32, block: &[u8], end_stream: bool) {
-        let flags = flag::END_HEADERS | if end_stream { flag::END_STREAM } else { 0 };
-        self.frame(frame::Kind::HEADERS, flags, stream, block).await;
-    }
-
-    pub(crate) async fn data(&mut self, stream: u32, data: &[u8], end_stream: bool) {
-        let flags = if end_stream { flag::END_STREAM } else { 0 };
-        self.frame(frame::Kind::DATA, flags, stream, data).await;
-    }
-
-    pub(crate) async fn reset(&mut self, stream: u32, code: ErrorCode) {
-        self.write(|out| RstStream { stream: StreamId::new(stream), code }.write(out)).await;
-    }
-
-    pub(crate) async fn goaway(&mut self, last: u32, code: ErrorCode) {
-        let payload = [&last.to_be_bytes()[..], &code.get().to_be_bytes()].concat();
-        self.frame(frame::Kind::GOAWAY, 0, 0, &payload).await;
-    }
-
-    pub(crate) async fn window_update(&mut self, stream: u32, size: u32) {
-        self.frame(frame::Kind::WINDOW_UPDATE, 0, stream, &size.to_be_bytes()).await;
-    }
-
-    async fn frame(&mut self, kind: frame::Kind, flags: u8, stream: u32, payload: &[u8]) {
-        let head = Head { length: payload.len() as u32, kind, flags, stream: StreamId::new(stream) };
-        self.write(|out| {
-            head.write(out);
-            out.extend_from_slice(payload);
+        };
+        self.input.advance(Head::LENGTH);
+        let payload = self.input.split_to(head.length as usize);
+        Some(match Frame::read(head, &payload).unwrap() {
+            Frame::Settings(settings) if settings.ack => Seen::SettingsAck,
+            Frame::Settings(settings) => {
+                Seen::Settings(settings.iter().map(|Setting { id, value }| (id, value)).collect())
+            }
+            Frame::Headers(frame) => {
+                assert!(frame.end_headers, "a small field section");
+                let (status, headers) = self.fields(frame.fragment);
+                Seen::Headers { stream: frame.stream.get(), status, headers, end: frame.end_stream }
+            }
+            Frame::Data(frame) => {
+                Seen::Data { stream: frame.stream.get(), data: frame.data.to_vec(), end: frame.end_stream }
+            }
+            Frame::RstStream(frame) => Seen::Reset(frame.stream.get(), frame.code),
+            Frame::Ping(frame) if frame.ack => Seen::Pong(frame.payload),
+            Frame::Ping(frame) => Seen::Ping(frame.payload),
+            Frame::GoAway(frame) => Seen::GoAway(frame.last_stream.get(), frame.code),
+            Frame::WindowUpdate(frame) => Seen::Credit(frame.stream.get(), frame.increment),
+            other => panic!("{other:?}"),
         })
-        .await;
     }
 
-    async fn write(&mut self, frame: impl FnOnce(&mut BytesMut)) {
-        let mut out = BytesMut::new();
-        frame(&mut out);
-        // Who has gone is noticed by what comes next.
-        let _ = soon(self.io.write_all(&out)).await;
-        let _ = soon(self.io.flush()).await;
+    fn fields(&mut self, block: &[u8]) -> (u16, HeaderMap) {
+        let mut list = FieldList::new(64 << 10);
+        self.decoder.decode(block, true, &mut list).unwrap();
+        let (mut status, mut headers) = (0, HeaderMap::new());
+        for field in list.iter() {
+            if field.name == b":status" {
+                status = std::str::from_utf8(field.value).unwrap().parse().unwrap();
+            } else {
+                let name = HeaderName::from_bytes(field.name).unwrap();
+                headers.append(name, HeaderValue::from_bytes(field.value).unwrap());
+            }
+        }
+        (status, headers)
     }
 }
 
-/// A field as it is without any table (RFC 7541 §6.2.2).
-pub(crate) fn field(name: &str, value: &str) -> Vec<u8> {
-    let mut block = vec![0];
-    for text in [name, value] {
-        assert!(text.len() < 127);
-        block.push(text.len() as u8);
-        block.extend_from_slice(text.as_bytes());
-    }
-    block
+/// What a client begins with (RFC 9113 §3.4).
+pub(crate) fn preface(settings: &[(u16, u32)]) -> BytesMut {
+    let settings: Vec<_> = settings.iter().map(|&(id, value)| Setting { id, value }).collect();
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    frame::Settings::write(&settings, &mut bytes);
+    bytes
+}
+
+pub(crate) fn data_frame(stream: u32, data: &[u8], end_stream: bool) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    frame::Data { stream: StreamId::new(stream), end_stream, data, padding: None }.write(&mut bytes);
+    bytes
 }

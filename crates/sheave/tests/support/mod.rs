@@ -5,6 +5,7 @@ pub(crate) mod frames;
 pub(crate) mod http2;
 pub(crate) mod peer;
 pub(crate) mod raw;
+pub(crate) mod raw_server;
 pub(crate) mod stream;
 pub(crate) mod ways;
 
