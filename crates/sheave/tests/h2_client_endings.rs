@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sheave::h2::{self, ErrorCode};
 use sheave::{CloseCode, Config, Message, WebSocket, stream_error, ws};
-use support::raw_server::Frames;
 use support::peer::h2_only;
+use support::raw_server::Frames;
 use support::soon;
 use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinHandle;

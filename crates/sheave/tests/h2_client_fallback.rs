@@ -13,8 +13,8 @@ use sheave::h2::io::server::SendResponse;
 use sheave::h2::{self, ErrorCode};
 use sheave::tls::alpn_protocol;
 use sheave::{Client, Error, Message, Versions, WebSocket};
-use support::raw_server::{Frames, TAKES_WEBSOCKETS};
 use support::peer::{Peer, Tls, echo, echo_http1, h2_only, http2, taking};
+use support::raw_server::{Frames, TAKES_WEBSOCKETS};
 use support::soon;
 use tokio::io::{AsyncReadExt, duplex};
 

@@ -13,8 +13,8 @@ use sheave::h2::io::server::SendResponse;
 use sheave::h2::{self, Protocol};
 use sheave::ws::handshake::{HandshakeError, HeadLimits, Rejection};
 use sheave::{Client, CloseCode, Error, Message, WebSocket, ws};
-use support::raw_server::{Frames, OK, TAKES_WEBSOCKETS, field};
 use support::peer::{Peer, Tls, echo, h2_only, http2, taking};
+use support::raw_server::{Frames, OK, TAKES_WEBSOCKETS, field};
 use support::soon;
 use tokio::io::duplex;
 

@@ -40,7 +40,7 @@ pub(super) struct State {
     sending: Sending,
     receiving: Receiving,
     /// Why it ended before its time.
-    error: Option<Error>,
+    error: Option<Box<Error>>,
     /// What few streams have, or not for long.
     rest: Option<Box<Rest>>,
 }
@@ -190,7 +190,7 @@ impl Cell {
         if state.sending.unsent == 0 {
             return Poll::Ready(Ok(()));
         }
-        if let Some(error) = &state.error {
+        if let Some(error) = state.error.as_deref() {
             return Poll::Ready(Err(error.clone()));
         }
         state.sending.waker = Some(cx.waker().clone());
@@ -200,7 +200,7 @@ impl Cell {
     /// Ready once the stream has failed, or was reset by the peer.
     pub(super) fn poll_failed(&self, cx: &Context<'_>) -> Poll<Error> {
         let mut state = self.lock();
-        match &state.error {
+        match state.error.as_deref() {
             Some(error) => Poll::Ready(error.clone()),
             None => {
                 state.sending.waker = Some(cx.waker().clone());
@@ -239,7 +239,7 @@ impl Cell {
 
     pub(super) fn send_section(self: &Arc<Self>, section: Section) -> Result<(), Error> {
         self.try_want(|state| {
-            if let Some(error) = &state.error {
+            if let Some(error) = state.error.as_deref() {
                 return Err(error.clone());
             }
             state.sending.finished |=
@@ -298,7 +298,7 @@ impl Cell {
         if state.receiving.complete {
             return Poll::Ready(None);
         }
-        if let Some(error) = &state.error {
+        if let Some(error) = state.error.as_deref() {
             return Poll::Ready(Some(Err(error.clone())));
         }
         state.receiving.waker = Some(cx.waker().clone());
@@ -359,7 +359,7 @@ impl Cell {
             state.rest.take_if(|rest| rest.is_empty());
             return Poll::Ready(found);
         }
-        if let Some(error) = &state.error {
+        if let Some(error) = state.error.as_deref() {
             return Poll::Ready(Err(error.clone()));
         }
         state.receiving.waker = Some(cx.waker().clone());
@@ -557,7 +557,7 @@ impl Cell {
 
 impl State {
     fn check_sending(&self) -> Result<(), Error> {
-        match &self.error {
+        match self.error.as_deref() {
             Some(error) => Err(error.clone()),
             None if self.sending.finished => Err(Usage::NotSending.into()),
             None => Ok(()),
@@ -567,7 +567,7 @@ impl State {
 
 impl Locked<'_> {
     fn fail(&mut self, error: Error) {
-        self.error.get_or_insert(error);
+        self.error.get_or_insert_with(|| error.into());
         let Locked { state, woken } = self;
         let State { sending, receiving, rest, .. } = &mut **state;
         woken.add(&mut sending.waker);
