@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use sheave::h2;
 use sheave::{Client, CloseCode, Config, Error, Message, Request, WebSocket, stream_error};
-use support::frames::Frames;
 use support::peer::{Peer, Tls, h2_only};
+use support::raw_server::Frames;
 use support::{Running, echo, mirror, soon, start};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
