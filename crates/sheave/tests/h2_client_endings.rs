@@ -177,9 +177,9 @@ async fn dropped() {
         soon(ws.send("hello")).await.unwrap();
         assert_eq!(frames.next().await, "DATA 1");
         if split {
-            drop(ws.split())
+            drop(ws.split());
         } else {
-            drop(ws)
+            drop(ws);
         }
         assert_eq!(frames.next().await, "RST_STREAM 1 CANCEL");
         over(frames).await;

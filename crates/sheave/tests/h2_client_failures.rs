@@ -332,7 +332,7 @@ async fn a_connection_that_answers_pings() {
         async move {
             if request.uri().path() == "/slow" {
                 asked.send(()).unwrap();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             echo(request, respond).await;
         }
