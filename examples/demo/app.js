@@ -6,7 +6,7 @@ const $ = (id) => document.getElementById(id);
 const { page, version: pageVersion, connection: pageConnection } = document.documentElement.dataset;
 const origin = location.origin.replace("http", "ws");
 
-// A browser takes no more attempts than 255 at a time.
+// How many sockets are opened at a time.
 const ATTEMPTS = 50;
 // On a socket whose echoes are late no more is sent than this.
 const AHEAD = 32;
@@ -150,6 +150,8 @@ class Socket {
 let running = false;
 let sockets = [];
 let opening = false;
+// Some could not be opened: browsers have a limit, Chromium 255 for a page, Firefox 200.
+let exhausted = false;
 
 const openSockets = () => sockets.filter((socket) => socket.isOpen);
 
@@ -165,6 +167,7 @@ function lost(socket, event) {
 async function adjust() {
   if (opening) return;
   opening = true;
+  exhausted = false;
   while (running && sockets.length !== chosen.number("sockets")) {
     const missing = chosen.number("sockets") - sockets.length;
     if (missing < 0) {
@@ -177,7 +180,8 @@ async function adjust() {
       return socket.opened;
     });
     const opened = await Promise.all(batch);
-    if (!opened.some(Boolean)) break;
+    exhausted = opened.includes(false) && sockets.length > 0;
+    if (exhausted) break;
   }
   opening = false;
 }
@@ -287,8 +291,8 @@ function update() {
   show("open", [count(open.length)]);
   if (running || open.length) {
     const waiting = sockets.length - open.length;
-    const note = `on ${plural(connections.size, waiting > 0 ? "connection" : "TCP connection")}`;
-    $("open-note").textContent = waiting > 0 ? `${note}, ${count(waiting)} waiting` : note;
+    const more = exhausted ? ", no more to be had" : waiting > 0 ? `, ${count(waiting)} waiting` : "";
+    $("open-note").textContent = `on ${plural(connections.size, more ? "connection" : "TCP connection")}${more}`;
   }
   const now = stats.recent();
   if (now) {

@@ -19,6 +19,10 @@ export class Chromium {
   static async start(folder, pin) {
     const profile = path.join(folder, "profile");
     fs.rmSync(profile, { recursive: true, force: true });
+    fs.mkdirSync(path.join(profile, "Default"), { recursive: true });
+    // Never: or it makes connections that it may need, and does not.
+    const preferences = { net: { network_prediction_options: 2 } };
+    fs.writeFileSync(path.join(profile, "Default", "Preferences"), JSON.stringify(preferences));
     const chromium = new Chromium();
     chromium.#child = spawn("chromium", [
       "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -5,4 +5,4 @@ mod site;
 mod traffic;
 
 pub use selfcheck::{Way, check};
-pub use site::{SUBPROTOCOL, Site, connection, respond, version};
+pub use site::{SUBPROTOCOL, Site, respond, version};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{Method, Response, StatusCode, Version};
-use sheave::{Config, DeflateConfig, Request, ServerBuilder};
+use sheave::{Config, ConnectionId, DeflateConfig, Request, ServerBuilder};
 
 use super::traffic::{Measure, Totals};
 
@@ -41,7 +41,7 @@ pub struct Site {
 #[derive(Debug, Default)]
 struct Page {
     /// The page's open WebSockets on each connection.
-    connections: Mutex<BTreeMap<u64, usize>>,
+    connections: Mutex<BTreeMap<ConnectionId, usize>>,
     totals: Totals,
 }
 
@@ -53,10 +53,7 @@ impl Site {
 
     /// A server with what the page needs, for [`answer`](Self::answer).
     pub fn server(builder: ServerBuilder) -> ServerBuilder {
-        builder
-            .subprotocols([SUBPROTOCOL])
-            .config(Config::default().deflate(DeflateConfig::default()))
-            .max_requests_per_connection(1_000_000)
+        builder.subprotocols([SUBPROTOCOL]).config(Config::default().deflate(DeflateConfig::default()))
     }
 
     /// Answers one request.
@@ -83,7 +80,7 @@ impl Site {
     fn page(&self, request: &Request) -> String {
         PAGE.replace("{page}", &self.next_page.fetch_add(1, Ordering::Relaxed).to_string())
             .replace("{version}", version(request))
-            .replace("{connection}", &connection(request).to_string())
+            .replace("{connection}", &request.connection_id().to_string())
             .replace("{encrypted}", if request.stream().is_encrypted() { "TLS" } else { "not encrypted" })
             .replace("{other}", &self.other)
     }
@@ -93,7 +90,7 @@ impl Site {
         let deflate = (wish("deflate") != Some("0")).then(DeflateConfig::default);
         let page = wish("page").and_then(|number| self.listening(number.parse().ok()?)).unwrap_or_default();
         let measured = wish("measure") == Some("1");
-        let (version, connection) = (version(&request), connection(&request));
+        let (version, connection) = (version(&request), request.connection_id());
 
         let config = Config::default().deflate(deflate.clone());
         let mut ws = request.accepting().config(config).accept().await?;
@@ -150,7 +147,7 @@ impl Page {
         format!(r#"{{"sockets":{sockets},"connections":{connections},{}}}"#, self.totals)
     }
 
-    fn connections(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, usize>> {
+    fn connections(&self) -> std::sync::MutexGuard<'_, BTreeMap<ConnectionId, usize>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -174,11 +171,11 @@ impl Drop for Listener<'_> {
 /// An open WebSocket of a page; counted until dropped.
 struct Open<'p> {
     page: &'p Page,
-    connection: u64,
+    connection: ConnectionId,
 }
 
 impl<'p> Open<'p> {
-    fn count(page: &'p Page, connection: u64) -> Self {
+    fn count(page: &'p Page, connection: ConnectionId) -> Self {
         *page.connections().entry(connection).or_default() += 1;
         Self { page, connection }
     }
@@ -228,16 +225,11 @@ pub async fn respond(
 
 /// The HTTP version of a request, as one says it.
 pub fn version(request: &Request) -> &'static str {
-    match request.head().version() {
+    match request.version() {
         Version::HTTP_2 => "HTTP/2",
         Version::HTTP_11 => "HTTP/1.1",
         _ => "another HTTP",
     }
-}
-
-/// What tells the connection of a request from others.
-pub fn connection(request: &Request) -> u64 {
-    request.peer_addr().map_or(0, |peer| peer.port().into())
 }
 
 /// A parameter in the query of a request.
