@@ -405,17 +405,17 @@ function drawMap(now) {
     }
     members.forEach((socket, index) => {
       const [cx, cy] = [x + pad + ((index % columns) + 0.5) * pitch, top + (Math.floor(index / columns) + 0.5) * pitch];
-      // It fades within half a second.
-      const light = socket.at ? Math.exp((socket.at - now) / 220) : 0;
+      // It fades within a third of a second.
+      const light = socket.at ? Math.exp((socket.at - now) / 110) : 0;
       context.globalAlpha = 1;
       context.fillStyle = color("line");
       context.beginPath();
       context.arc(cx, cy, radius, 0, 2 * Math.PI);
       context.fill();
-      context.globalAlpha = 0.25 + 0.75 * light;
+      context.globalAlpha = 0.2 + 0.8 * light;
       context.fillStyle = color("accent");
       context.beginPath();
-      context.arc(cx, cy, radius * (0.85 + 0.25 * light), 0, 2 * Math.PI);
+      context.arc(cx, cy, radius * (0.8 + 0.3 * light), 0, 2 * Math.PI);
       context.fill();
     });
     context.globalAlpha = 1;

@@ -129,5 +129,5 @@ await check("browser-ends", async () => {
   same(paths(others.filter(({ reset }) => reset)), "");
 });
 await check("browser-goaway", async () => same(log.goaways, 0));
-if (!failed) fs.rmSync(logFile);
+if (!failed && !process.env.KEEP) fs.rmSync(logFile);
 process.exitCode = failed ? 1 : 0;

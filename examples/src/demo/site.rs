@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -30,8 +30,8 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// | `/stats?page=N` | tells the page twice a second what the server counts of its `/live` WebSockets |
 #[derive(Debug, Default)]
 pub struct Site {
-    /// The pages that listen to `/stats`, by their number.
-    pages: Mutex<BTreeMap<u64, Arc<Page>>>,
+    /// The pages that have a WebSocket, by their number.
+    pages: Mutex<BTreeMap<u64, Weak<Page>>>,
     next_page: AtomicU64,
     /// Where the same page is served the other way, with TLS or without.
     other: String,
@@ -88,13 +88,15 @@ impl Site {
     async fn live(&self, request: Request) -> Result<(), sheave::Error> {
         let wish = |name| parameter(&request, name);
         let deflate = (wish("deflate") != Some("0")).then(DeflateConfig::default);
-        let page = wish("page").and_then(|number| self.listening(number.parse().ok()?)).unwrap_or_default();
+        let visit = self.visit(&request);
+        let alone = Page::default();
+        let page = visit.as_ref().map_or(&alone, |visit| &*visit.page);
         let measured = wish("measure") == Some("1");
         let (version, connection) = (version(&request), request.connection_id());
 
         let config = Config::default().deflate(deflate.clone());
         let mut ws = request.accepting().config(config).accept().await?;
-        let _open = Open::count(&page, connection);
+        let _open = Open::count(page, connection);
         let extension = ws.extensions().first();
         let mut measure = measured.then(|| Measure::new(extension, &deflate.unwrap_or_default()));
         let hello = format!(
@@ -113,27 +115,29 @@ impl Site {
     }
 
     async fn stats(&self, request: Request) -> Result<(), sheave::Error> {
-        let number = parameter(&request, "page").and_then(|number| number.parse().ok());
-        let Some(number) = number else {
+        let Some(visit) = self.visit(&request) else {
             return request.reject(StatusCode::BAD_REQUEST, "which page?\n").await;
         };
         let mut ws = request.accept().await?;
-        let listener = Listener { site: self, number, page: Arc::default() };
-        self.pages().insert(number, Arc::clone(&listener.page));
         let mut interval = tokio::time::interval(REPORT_INTERVAL);
         loop {
             tokio::select! {
-                _ = interval.tick() => ws.send(listener.page.report()).await?,
+                _ = interval.tick() => ws.send(visit.page.report()).await?,
                 message = ws.recv() => if message?.is_none() { return Ok(()) },
             }
         }
     }
 
-    fn listening(&self, number: u64) -> Option<Arc<Page>> {
-        self.pages().get(&number).cloned()
+    /// The page that opened a WebSocket.
+    fn visit(&self, request: &Request) -> Option<Visit<'_>> {
+        let number = parameter(request, "page")?.parse().ok()?;
+        let mut pages = self.pages();
+        let page = pages.get(&number).and_then(Weak::upgrade).unwrap_or_default();
+        pages.insert(number, Arc::downgrade(&page));
+        Some(Visit { site: self, number, page })
     }
 
-    fn pages(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<Page>>> {
+    fn pages(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<Page>>> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -147,22 +151,23 @@ impl Page {
         format!(r#"{{"sockets":{sockets},"connections":{connections},{}}}"#, self.totals)
     }
 
-    fn connections(&self) -> std::sync::MutexGuard<'_, BTreeMap<ConnectionId, usize>> {
+    fn connections(&self) -> MutexGuard<'_, BTreeMap<ConnectionId, usize>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A page that listens; forgotten on drop.
-struct Listener<'s> {
+/// A WebSocket's hold on its page, which is forgotten with the last one.
+struct Visit<'s> {
     site: &'s Site,
     number: u64,
     page: Arc<Page>,
 }
 
-impl Drop for Listener<'_> {
+impl Drop for Visit<'_> {
     fn drop(&mut self) {
+        // Nobody else gets hold of it meanwhile.
         let mut pages = self.site.pages();
-        if pages.get(&self.number).is_some_and(|page| Arc::ptr_eq(page, &self.page)) {
+        if Arc::strong_count(&self.page) == 1 {
             pages.remove(&self.number);
         }
     }
