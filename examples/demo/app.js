@@ -385,7 +385,7 @@ function drawMap(now) {
   const groups = [...Map.groupBy(openSockets(), (socket) => socket.connection)];
   const label = groups.length <= 3;
   let pitch = 64;
-  while (pitch > 4 && layout(groups, width, pitch, label).bottom > height) pitch--;
+  while (pitch > 4 && layout(groups, width, pitch, label).bottom > height) pitch -= 0.5;
   const radius = pitch * 0.33;
   const { boxes, bottom } = layout(groups, width, pitch, label);
   const right = Math.max(0, ...boxes.map((box) => box.x + box.w));
