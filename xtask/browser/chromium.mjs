@@ -27,6 +27,7 @@ export class Chromium {
     chromium.#child = spawn("chromium", [
       "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
       "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+      "--disable-dev-shm-usage", "--log-level=3",
       `--ignore-certificate-errors-spki-list=${pin}`,
       `--user-data-dir=${profile}`,
       `--log-net-log=${path.join(folder, "net.json")}`,

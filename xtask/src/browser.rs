@@ -82,6 +82,9 @@ pub(crate) fn task() -> Outcome {
     let mut driver = Command::new("node");
     driver.arg(workspace::root().join("xtask/browser/drive.mjs")).arg(url).arg(&ca).arg(&dir);
     let (mut lines, driven) = run_client(&mut driver, &dir.join("driver.log"))?;
+    if let Err(why) = &driven {
+        eprintln!("{why}");
+    }
     // What the checking page has found, and what the server has seen.
     server.ask_to_end();
     let (more, ended) = server.rest(START_LIMIT);

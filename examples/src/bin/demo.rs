@@ -13,7 +13,7 @@ use examples::demo::{Site, Way, check};
 use examples::{Error, report};
 use http::Version;
 use sheave::tls::DevCertificate;
-use sheave::{Client, Config, DeflateConfig, Request, Server};
+use sheave::{Client, Config, DeflateConfig, Request, Server, Versions};
 
 #[derive(Debug)]
 struct Options {
@@ -69,12 +69,17 @@ async fn run() -> Result<(), Error> {
 /// Every way that leads to a WebSocket.
 fn ways(certificate: &DevCertificate, plain: &str, tls: &str) -> Result<Vec<Way>, Error> {
     let trust = certificate.client_config_builder().build()?;
-    let client =
-        || Client::builder().config(Config::default().deflate(DeflateConfig::default())).tls(trust.clone());
-    let (plain, tls) = (plain.to_owned(), tls.to_owned());
+    let way = |name, versions, origin: &str, version| {
+        let config = Config::default().deflate(DeflateConfig::default());
+        let client = Client::builder().config(config).tls(trust.clone()).versions(versions).build();
+        Way { name, client, origin: origin.to_owned(), version }
+    };
     Ok(vec![
-        Way { name: "HTTP/1.1", client: client().build(), origin: plain, version: Version::HTTP_11 },
-        Way { name: "HTTP/1.1, TLS", client: client().build(), origin: tls, version: Version::HTTP_11 },
+        way("HTTP/1.1", Versions::Http1Only, plain, Version::HTTP_11),
+        way("HTTP/1.1, TLS", Versions::Http1Only, tls, Version::HTTP_11),
+        way("HTTP/2 (h2c)", Versions::Http2Only, plain, Version::HTTP_2),
+        // They agree on it by themselves.
+        way("HTTP/2, TLS", Versions::Auto, tls, Version::HTTP_2),
     ])
 }
 

@@ -59,7 +59,8 @@ pub async fn check(ways: &[Way]) -> Result<(), Error> {
             failed.map(|(what, why)| format!("{}: {what}: {why}", way.name))
         })
         .collect();
-    print!("{}", table(ways, &columns));
+    let names: Vec<_> = ways.iter().map(|way| way.name).collect();
+    print!("{}", table(&names, &columns));
     if failures.is_empty() {
         println!("  {} of {} ok", CHECKS.len() * ways.len(), CHECKS.len() * ways.len());
         return Ok(());
@@ -67,15 +68,16 @@ pub async fn check(ways: &[Way]) -> Result<(), Error> {
     Err(format!("{} checks failed\n  {}", failures.len(), failures.join("\n  ")).into())
 }
 
-fn table(ways: &[Way], columns: &[Vec<Verdict>]) -> String {
-    const CELL: usize = 16;
+/// A column for each way, a line for each check.
+fn table(ways: &[&str], columns: &[Vec<Verdict>]) -> String {
+    const CELL: usize = 17;
     let first = CHECKS.iter().map(|what| what.len()).max().unwrap_or(0);
     let mut lines = vec![format!("  {:first$}", "")];
-    lines[0].extend(ways.iter().map(|way| format!("  {:<CELL$}", way.name)));
+    lines[0].extend(ways.iter().map(|way| format!("  {way:<CELL$}")));
     for (row, what) in CHECKS.iter().enumerate() {
         let cells = columns.iter().map(|column| {
             let cell = match &column[row] {
-                Ok(time) => format!("ok  {time:>9.1?}"),
+                Ok(time) => format!("ok {:>10.2} ms", time.as_secs_f64() * 1000.0),
                 Err(_) => "FAILED".to_owned(),
             };
             format!("  {cell:<CELL$}")
@@ -118,6 +120,7 @@ impl Way {
 
     async fn opens(&self) -> Result<(), Error> {
         let mut ws = self.echo().await?;
+        expect(ws.version() == self.version, "another version")?;
         expect(ws.subprotocol() == Some(SUBPROTOCOL), "no subprotocol was agreed on")?;
         done(&mut ws).await
     }
@@ -202,11 +205,12 @@ impl Way {
     }
 
     async fn sockets(&self) -> Result<(), Error> {
-        let mut connections = BTreeSet::new();
+        let (mut ours, mut theirs) = (BTreeSet::new(), BTreeSet::new());
         let mut sockets = Vec::new();
         for _ in 0..SOCKETS {
             let (ws, connection) = self.live().await?;
-            connections.insert(connection);
+            ours.insert(ws.connection_id());
+            theirs.insert(connection);
             sockets.push(ws);
         }
         for (number, ws) in sockets.iter_mut().enumerate() {
@@ -216,7 +220,9 @@ impl Way {
             same(ws.recv().await?, format!("socket {number}").into())?;
         }
         let expected = if self.version == Version::HTTP_2 { 1 } else { SOCKETS };
-        expect(connections.len() == expected, &format!("{} connections, not {expected}", connections.len()))?;
+        for connections in [ours.len(), theirs.len()] {
+            expect(connections == expected, &format!("{connections} connections, not {expected}"))?;
+        }
         for ws in &mut sockets {
             done(ws).await?;
         }
@@ -243,4 +249,37 @@ fn late() -> Error {
 
 fn expect(good: bool, otherwise: &str) -> Result<(), Error> {
     if good { Ok(()) } else { Err(otherwise.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_a_column_for_each_way_and_tells_what_failed() {
+        let column = |fails: usize| -> Vec<Verdict> {
+            let verdict = |row| if row == fails { Err(late()) } else { Ok(Duration::from_micros(1234)) };
+            (0..CHECKS.len()).map(verdict).collect()
+        };
+        let table = table(&["one", "two"], &[column(0), column(usize::MAX)]);
+        let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines.len(), 1 + CHECKS.len());
+        assert_eq!(lines[0], ["one", "two"]);
+        assert!(lines[1].ends_with(&["FAILED", "ok", "1.23", "ms"]), "{table}");
+        assert!(lines[2].ends_with(&["ok", "1.23", "ms", "ok", "1.23", "ms"]), "{table}");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_as_expected_fails() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let way = Way {
+            name: "nowhere",
+            client: Client::default(),
+            origin: format!("ws://{nobody}"),
+            version: Version::HTTP_11,
+        };
+        let error = check(&[way]).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{} checks failed", CHECKS.len())), "{error}");
+        assert!(error.contains("nowhere: a Ping is answered: "), "{error}");
+    }
 }
