@@ -1,5 +1,7 @@
 //! What the examples have in common.
 
+pub mod demo;
+
 use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
