@@ -26,8 +26,8 @@ pub use provider::default_provider;
 pub use reload::CertificateReloader;
 pub use server::{ServerConfig, ServerConfigBuilder};
 pub use stream::{
-    ClientStream, ServerStream, TlsSession, TlsStream, alpn_protocol, peer_certificates, protocol_version,
-    server_name,
+    ClientStream, ServerStream, Session, TlsSession, TlsStream, alpn_protocol, peer_certificates,
+    protocol_version, server_name,
 };
 
 pub use rustls;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// The write queue: small frames gathered in one buffer, large payloads as they are.
 ///
@@ -128,6 +128,23 @@ impl Buf for Output {
             *self = Self::default();
         }
     }
+
+    /// Without a copy, if the bytes lie in one piece.
+    fn copy_to_bytes(&mut self, count: usize) -> Bytes {
+        match self.chunks.front_mut() {
+            Some(chunk) if count < chunk.len() => {
+                self.chunked -= count;
+                chunk.split_to(count)
+            }
+            Some(chunk) if count == chunk.len() => self.pop().unwrap_or_default(),
+            None if count == self.tail.len() => self.pop().unwrap_or_default(),
+            _ => {
+                let mut copied = BytesMut::with_capacity(count);
+                copied.put(self.take(count));
+                copied.freeze()
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -179,6 +196,24 @@ mod tests {
             assert_eq!(output.len(), 15 - count);
             assert_eq!(output.copy_to_bytes(15 - count), &b"head-large-tail"[count..]);
         }
+    }
+
+    #[test]
+    fn bytes_in_one_piece_are_not_copied() {
+        let mut output = mixed();
+        let lies = |output: &Output| output.chunk().as_ptr();
+        for length in [4, 3, 4, 4] {
+            let there = lies(&output);
+            let taken = output.copy_to_bytes(length);
+            assert_eq!((taken.as_ptr(), taken.len()), (there, length));
+        }
+        assert!(output.is_empty());
+        // Part of the tail, and more than one piece, is.
+        let mut output = mixed();
+        assert_eq!(output.copy_to_bytes(6), &b"head-l"[..]);
+        assert_eq!(output.copy_to_bytes(7), &b"arge-ta"[..]);
+        assert_eq!(output.copy_to_bytes(2), &b"il"[..]);
+        assert_eq!((output.len(), output.pop()), (0, None));
     }
 
     #[test]

@@ -279,7 +279,7 @@ async fn secure(settings: &ClientBuilder, request: &ClientRequest, plain: Plain)
         None => default_tls().await?,
     };
     let stream = config.connect(request.host(), plain).await?;
-    Ok(tls::TlsStream::from(stream).into())
+    Ok(Stream::from(Box::new(tls::TlsStream::from(stream))))
 }
 
 /// The platform's roots, read once.

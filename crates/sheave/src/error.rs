@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::{fmt, io};
 
 use crate::ws::handshake::{HandshakeError, Refusal, Rejection};
-use crate::{tls, ws};
+use crate::{h2, tls, ws};
 
 /// Why a client or a server failed.
 #[derive(Debug)]
@@ -13,6 +13,13 @@ pub enum Error {
     /// The WebSocket failed: the peer's protocol violation, a limit, a timeout, the transport; or the opening
     /// handshake was rejected.
     WebSocket(ws::Error),
+    /// HTTP/2 failed: the connection, or the stream of one WebSocket or request, which the peer may have
+    /// [reset](h2::Error::Reset).
+    Http2(h2::Error),
+    /// HTTP/2 is [asked for](crate::Versions::Http2Only), and the server does not speak it over TLS (ALPN).
+    NoHttp2,
+    /// HTTP/2 is [asked for](crate::Versions::Http2Only), and the server does not take WebSockets over it (RFC 8441 §3).
+    NoExtendedConnect,
     /// TLS failed: the configuration, the peer's certificate, the peer's handshake.
     Tls(tls::Error),
     /// The host's name could not be resolved.
@@ -50,6 +57,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WebSocket(error) => error.fmt(f),
+            Self::Http2(error) => write!(f, "HTTP/2: {error}"),
+            Self::NoHttp2 => f.write_str("the server does not speak HTTP/2"),
+            Self::NoExtendedConnect => f.write_str("the server does not take WebSockets over HTTP/2"),
             Self::Tls(error) => write!(f, "TLS: {error}"),
             Self::Resolve(error) => write!(f, "the host's name could not be resolved: {error}"),
             Self::Unreachable(attempts) => {
@@ -75,6 +85,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::WebSocket(error) => Some(error),
+            Self::Http2(error) => Some(error),
             Self::Tls(error) => Some(error),
             Self::Resolve(error) | Self::Io(error) => Some(error),
             Self::Other(error) => Some(&**error),
@@ -83,9 +94,28 @@ impl std::error::Error for Error {
     }
 }
 
+/// What an HTTP/2 stream has failed by becomes [`Error::Http2`].
 impl From<ws::Error> for Error {
     fn from(error: ws::Error) -> Self {
-        Self::WebSocket(error)
+        match stream_error(&error) {
+            Some(stream) => Self::Http2(stream.clone()),
+            None => Self::WebSocket(error),
+        }
+    }
+}
+
+impl From<h2::Error> for Error {
+    fn from(error: h2::Error) -> Self {
+        Self::Http2(error)
+    }
+}
+
+/// What a WebSocket's stream of HTTP/2 has failed by, such as [`h2::Error::Reset`] with the peer's code; `None` if that is
+/// not what went wrong.
+pub fn stream_error(error: &ws::Error) -> Option<&h2::Error> {
+    match error {
+        ws::Error::Io(error) => error.get_ref()?.downcast_ref(),
+        _ => None,
     }
 }
 

@@ -1,20 +1,26 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod carrier;
 mod client;
 mod dial;
 mod error;
+mod line;
 mod own;
 mod plain;
 mod redirect;
 mod server;
 mod stream;
+mod tunnel;
+mod versions;
 mod websocket;
 
+pub use carrier::ConnectionId;
 pub use client::{Client, ClientBuilder, ConnectRequest, connect};
-pub use error::Error;
+pub use error::{Error, stream_error};
 pub use server::{Accepting, Request, Serve, Server, ServerBuilder};
 pub use stream::{Io, Reader, Stream, Writer};
+pub use versions::Versions;
 pub use websocket::{Receiver, Sender, WebSocket};
 
 pub use http;

@@ -1,4 +1,4 @@
-//! What a connection runs over: TCP, a Unix socket, any stream, each with TLS or without.
+//! What a WebSocket runs over: TCP, a Unix socket, any stream, each with TLS or without, or a stream of HTTP/2.
 
 use std::fmt;
 use std::io;
@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::carrier::ConnectionId;
 use crate::own::Own;
 use crate::plain::{End, Plain, Sending};
 use crate::server::Place;
 use crate::tls::{TlsSession, TlsStream};
+use crate::tunnel::{Tunnel, TunnelReader, TunnelWriter};
 use crate::ws::Output;
-use crate::ws::io::{ReadHalf, Receive, Transmit, Transport, WriteHalf};
+use crate::ws::io::{CloseHandle, ReadHalf, Receive, Transmit, Transport, WriteHalf};
 
 /// Any stream of bytes: what sheave can run over.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -23,24 +26,33 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for S {}
 /// The transport of a [`WebSocket`](crate::WebSocket).
 pub struct Stream {
     kind: Kind,
-    /// A server's.
+    id: ConnectionId,
+    /// A server's. A stream of HTTP/2 has it by way of its connection.
     place: Option<Arc<Place>>,
 }
 
 enum Kind {
     Plain(Plain),
     Tls(Box<TlsStream<Plain>>),
+    Tunnel(Tunnel),
 }
 
 impl From<Plain> for Stream {
     fn from(plain: Plain) -> Self {
-        Self { kind: Kind::Plain(plain), place: None }
+        Self { kind: Kind::Plain(plain), id: ConnectionId::new(), place: None }
     }
 }
 
-impl From<TlsStream<Plain>> for Stream {
-    fn from(tls: TlsStream<Plain>) -> Self {
-        Self { kind: Kind::Tls(Box::new(tls)), place: None }
+impl From<Box<TlsStream<Plain>>> for Stream {
+    fn from(tls: Box<TlsStream<Plain>>) -> Self {
+        Self { kind: Kind::Tls(tls), id: ConnectionId::new(), place: None }
+    }
+}
+
+impl From<Tunnel> for Stream {
+    fn from(tunnel: Tunnel) -> Self {
+        let id = tunnel.berth.carrier().id();
+        Self { kind: Kind::Tunnel(tunnel), id, place: None }
     }
 }
 
@@ -50,16 +62,45 @@ impl Stream {
         Self { place: Some(place), ..self }
     }
 
+    /// The version of HTTP: 2 for a stream of an HTTP/2 connection, else 1.1.
+    pub fn version(&self) -> Version {
+        match self.kind {
+            Kind::Tunnel(_) => Version::HTTP_2,
+            _ => Version::HTTP_11,
+        }
+    }
+
+    /// The connection, which streams of HTTP/2 share.
+    pub fn connection_id(&self) -> ConnectionId {
+        self.id
+    }
+
     /// Whether it is encrypted.
     pub fn is_encrypted(&self) -> bool {
-        matches!(self.kind, Kind::Tls(_))
+        self.tls().is_some()
     }
 
     /// The TLS session, for [`tls::peer_certificates`](crate::tls::peer_certificates) and the like.
-    pub fn tls(&self) -> Option<&impl TlsSession> {
+    pub fn tls(&self) -> Option<&dyn TlsSession> {
         match &self.kind {
             Kind::Tls(tls) => Some(&**tls),
             Kind::Plain(_) => None,
+            Kind::Tunnel(tunnel) => tunnel.berth.carrier().session().map(|session| session as _),
+        }
+    }
+
+    /// Has a shutdown of the server close the WebSocket over this stream of HTTP/2.
+    pub(crate) fn track(&self, handle: CloseHandle) {
+        if let Kind::Tunnel(tunnel) = &self.kind {
+            tunnel.berth.track(handle);
+        }
+    }
+
+    /// The stream of HTTP/2 that it is; an error if it is none.
+    pub(crate) fn tunnel(&mut self) -> io::Result<&mut Tunnel> {
+        match &mut self.kind {
+            Kind::Tunnel(tunnel) => Ok(tunnel),
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }
@@ -69,6 +110,7 @@ impl fmt::Debug for Stream {
         match &self.kind {
             Kind::Plain(plain) => write!(f, "Stream({plain:?})"),
             Kind::Tls(_) => f.write_str("Stream(TLS)"),
+            Kind::Tunnel(tunnel) => write!(f, "Stream(HTTP/2, {:?})", tunnel.receiving.id()),
         }
     }
 }
@@ -83,6 +125,7 @@ impl Receive for Stream {
         match &mut self.kind {
             Kind::Plain(plain) => plain.receiving.poll_receive(cx, input, missing),
             Kind::Tls(tls) => tls.poll_receive(cx, input, missing),
+            Kind::Tunnel(tunnel) => tunnel.poll_receive(cx, input, missing),
         }
     }
 }
@@ -92,6 +135,7 @@ impl Transmit for Stream {
         match &mut self.kind {
             Kind::Plain(plain) => plain.sending.poll_transmit(cx, output),
             Kind::Tls(tls) => tls.poll_transmit(cx, output),
+            Kind::Tunnel(tunnel) => tunnel.outlet().poll_transmit(cx, output),
         }
     }
 
@@ -99,6 +143,7 @@ impl Transmit for Stream {
         match &mut self.kind {
             Kind::Plain(plain) => plain.sending.poll_finish(cx),
             Kind::Tls(tls) => tls.poll_finish(cx),
+            Kind::Tunnel(tunnel) => tunnel.outlet().poll_finish(cx),
         }
     }
 
@@ -106,7 +151,12 @@ impl Transmit for Stream {
         match &self.kind {
             Kind::Plain(_) => 0,
             Kind::Tls(tls) => tls.get_ref().0.end().departed(),
+            Kind::Tunnel(tunnel) => tunnel.departed(),
         }
+    }
+
+    fn lingers(&self) -> bool {
+        matches!(self.kind, Kind::Tunnel(_))
     }
 }
 
@@ -121,6 +171,10 @@ impl Transport for Stream {
                 let end = Arc::clone(tls.get_ref().0.end());
                 let (reader, writer) = Transport::split(tls);
                 (ReaderKind::Tls(reader), WriterKind::Tls(writer, end))
+            }
+            Kind::Tunnel(tunnel) => {
+                let (reader, writer) = tunnel.split();
+                (ReaderKind::Tunnel(reader), WriterKind::Tunnel(writer))
             }
         };
         let place = self.place;
@@ -143,11 +197,13 @@ pub struct Writer {
 enum ReaderKind {
     Plain(ReadHalf<Own>),
     Tls(ReadHalf<Box<TlsStream<Plain>>>),
+    Tunnel(TunnelReader),
 }
 
 enum WriterKind {
     Plain(Sending),
     Tls(WriteHalf<Box<TlsStream<Plain>>>, Arc<End>),
+    Tunnel(TunnelWriter),
 }
 
 impl Receive for Reader {
@@ -160,6 +216,7 @@ impl Receive for Reader {
         match &mut self.kind {
             ReaderKind::Plain(half) => half.poll_receive(cx, input, missing),
             ReaderKind::Tls(half) => half.poll_receive(cx, input, missing),
+            ReaderKind::Tunnel(half) => half.poll_receive(cx, input, missing),
         }
     }
 }
@@ -169,6 +226,7 @@ impl Transmit for Writer {
         match &mut self.kind {
             WriterKind::Plain(sending) => sending.poll_transmit(cx, output),
             WriterKind::Tls(half, _) => half.poll_transmit(cx, output),
+            WriterKind::Tunnel(half) => half.sending.poll_transmit(cx, output),
         }
     }
 
@@ -176,6 +234,7 @@ impl Transmit for Writer {
         match &mut self.kind {
             WriterKind::Plain(sending) => sending.poll_finish(cx),
             WriterKind::Tls(half, _) => half.poll_finish(cx),
+            WriterKind::Tunnel(half) => half.sending.poll_finish(cx),
         }
     }
 
@@ -183,6 +242,11 @@ impl Transmit for Writer {
         match &self.kind {
             WriterKind::Plain(_) => 0,
             WriterKind::Tls(_, end) => end.departed(),
+            WriterKind::Tunnel(half) => half.sending.departed(),
         }
+    }
+
+    fn lingers(&self) -> bool {
+        matches!(self.kind, WriterKind::Tunnel(_))
     }
 }

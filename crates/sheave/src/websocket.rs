@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream as Items;
 use futures_sink::Sink;
+use http::Version;
 
+use crate::carrier::ConnectionId;
 use crate::server::{Home, Returned};
 use crate::stream::Stream;
 use crate::ws::{self, CloseFrame, Message, io};
@@ -87,6 +89,16 @@ impl WebSocket {
     /// Safe, as there.
     pub async fn close(&mut self, close: impl Into<CloseFrame>) -> Result<(), ws::Error> {
         (**self).close(close).await
+    }
+
+    /// The version of HTTP that it was opened by: 1.1, or 2 for a stream of an HTTP/2 connection.
+    pub fn version(&self) -> Version {
+        self.get_ref().version()
+    }
+
+    /// The connection, which WebSockets over HTTP/2 share.
+    pub fn connection_id(&self) -> ConnectionId {
+        self.get_ref().connection_id()
     }
 
     /// Takes the two directions apart, for two tasks: see [`ws::io::WebSocket::split`].

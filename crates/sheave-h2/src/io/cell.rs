@@ -184,6 +184,19 @@ impl Cell {
         }
     }
 
+    /// Ready once all that was given to be sent has left.
+    pub(super) fn poll_sent(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        let mut state = self.lock();
+        if state.sending.unsent == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(error) = &state.error {
+            return Poll::Ready(Err(error.clone()));
+        }
+        state.sending.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     /// Ready once the stream has failed, or was reset by the peer.
     pub(super) fn poll_failed(&self, cx: &Context<'_>) -> Poll<Error> {
         let mut state = self.lock();
@@ -311,6 +324,11 @@ impl Cell {
         if is_due || self.shared.is_congested() {
             self.want(|_| ());
         }
+    }
+
+    /// Whether nothing more comes; what has come may not have been read.
+    pub(super) fn has_all(&self) -> bool {
+        self.lock().receiving.complete
     }
 
     pub(super) fn is_complete(&self) -> bool {

@@ -155,6 +155,16 @@ impl SendRequest {
         }
     }
 
+    /// The same, if it has said so already.
+    pub fn known_settings(&self) -> Option<Settings> {
+        self.shared().known.borrow().settings
+    }
+
+    /// Whether the connection takes requests: it has not failed, and neither side is about to end it.
+    pub fn is_open(&self) -> bool {
+        self.check().is_ok()
+    }
+
     /// A way to ask something of the connection.
     pub fn handle(&self) -> Handle {
         Handle::new(self.shared().clone())

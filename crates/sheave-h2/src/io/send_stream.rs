@@ -95,6 +95,20 @@ impl SendStream {
         poll_fn(|cx| self.cell.poll_failed(cx)).await
     }
 
+    /// Ready once nothing is queued any more.
+    ///
+    /// # Errors
+    ///
+    /// Why the stream has ended before.
+    pub fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.cell.poll_sent(cx)
+    }
+
+    /// Whether the peer has ended what it sends. What of it was not read is still there.
+    pub fn peer_has_ended(&self) -> bool {
+        self.cell.has_all()
+    }
+
     /// How much is queued, in bytes.
     pub fn queued(&self) -> usize {
         self.cell.unsent()

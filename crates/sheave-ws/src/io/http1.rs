@@ -37,6 +37,12 @@ impl<S: Transport> Http1<S> {
         Self { io, input, output, stall: Stall::new(None), head: HeadReader::new(limits) }
     }
 
+    /// Has this be read first: it came before.
+    #[must_use]
+    pub fn received(self, input: BytesMut) -> Self {
+        Self { input, ..self }
+    }
+
     /// Sets how long the peer may take nothing of what is being written. Default: for ever.
     #[must_use]
     pub fn write_timeout(self, timeout: Duration) -> Self {

@@ -50,6 +50,9 @@ pub(super) trait Link: Replies {
     /// Changes when the peer has taken something of what waited to be written.
     fn progress(&self) -> u64;
 
+    /// See [`Transmit::lingers`](super::Transmit::lingers).
+    fn lingers(&self) -> bool;
+
     /// See [`Outgoing::is_holding`].
     fn is_holding(&self) -> bool;
 
@@ -92,6 +95,9 @@ pub(super) struct Opening {
     pub(super) agreed: Agreed,
     pub(super) response: Option<Response<()>>,
 }
+
+/// How long a client waits for the peer to end a transport that [lingers](Link::lingers).
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Where the connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -388,11 +394,16 @@ impl ReceiveLoop {
         let (done, next) = match self.phase {
             Phase::Flush => {
                 let next = if wait_first { Phase::Drain } else { Phase::Finish };
-                (link.poll_drive(cx).map(|result| result.is_ok()), next)
+                let written = link.poll_drive(cx).map(|result| result.is_ok());
+                if written.is_ready() && wait_first && link.lingers() {
+                    self.deadline = Instant::now().checked_add(self.close_timeout.min(LINGER));
+                }
+                (written, next)
             }
             Phase::Finish => {
                 // After a failure the peer may still be sending.
-                let next = if self.failure.is_some() { Phase::Drain } else { Phase::Ended };
+                let drains = self.failure.is_some() && !link.lingers();
+                let next = if drains { Phase::Drain } else { Phase::Ended };
                 (link.poll_finish(cx).map(|result| result.is_ok()), next)
             }
             Phase::Drain => {
@@ -446,6 +457,11 @@ impl ReceiveLoop {
             // A peer that never stops sending uses up the task's budget, without which no tokio timer goes off.
             if Instant::now() < deadline && self.timer.poll(cx, deadline).is_pending() {
                 return false;
+            }
+            if self.phase == Phase::Drain && link.lingers() {
+                self.phase = Phase::Finish;
+                self.deadline = Instant::now().checked_add(self.close_timeout);
+                return true;
             }
             if !self.has_progressed(link) {
                 let error = Error::Timeout(Timeout::Close);

@@ -55,6 +55,8 @@ pub(super) struct Shared<W> {
     since: Option<Instant>,
     /// Changes when the peer has taken something of what waited.
     progress: AtomicU64,
+    /// See [`Transmit::lingers`].
+    pub(super) lingers: bool,
 }
 
 /// The sending direction.
@@ -74,6 +76,7 @@ impl<W: Transmit> Shared<W> {
     pub(super) fn new(io: W, outgoing: Outgoing, stall: Stall, timed: bool) -> Self {
         Self {
             closed: AtomicBool::new(outgoing.is_closed()),
+            lingers: io.lingers(),
             direction: Tried::new(Direction { io, outgoing, stall, unflushed: false, failure: None }),
             slot: Slot::default(),
             resting: Resting::default(),
@@ -224,7 +227,7 @@ impl<W: Transmit> Shared<W> {
     /// Ends the turn. True if a control frame was posted meanwhile, which the caller has to take up.
     fn release(&self, mut direction: TriedGuard<'_, Direction<W>>) -> bool {
         self.unwritten.store(direction.is_unwritten(), Ordering::Release);
-        self.progress.store(direction.stall.progress(), Ordering::Relaxed);
+        self.progress.store(direction.progress(), Ordering::Relaxed);
         let closed = direction.outgoing.is_closed();
         let closes = closed && !self.closed.swap(closed, Ordering::AcqRel);
         drop(direction);
@@ -250,6 +253,10 @@ impl<W: Transmit> Direction<W> {
             self.failure = Some(repeat(error));
         }
         written
+    }
+
+    fn progress(&self) -> u64 {
+        self.stall.progress().wrapping_add(self.io.departed())
     }
 
     /// Whether there is something to write or to flush, or something that cannot be any more.

@@ -413,6 +413,10 @@ impl<R: Receive, W: Transmit> Link for Apart<R, W> {
         self.shared.progress()
     }
 
+    fn lingers(&self) -> bool {
+        self.shared.lingers
+    }
+
     fn is_holding(&self) -> bool {
         self.shared.resting.is_holding()
     }

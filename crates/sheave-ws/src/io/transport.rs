@@ -48,6 +48,15 @@ pub trait Transmit: Unpin {
     fn departed(&self) -> u64 {
         0
     }
+
+    /// Whether what was written last reaches the peer however early the transport is dropped after its end, as with a
+    /// stream of a connection that goes on.
+    ///
+    /// Then nothing is read any more only so that nothing is lost; and a client whose peer does not end the transport
+    /// after the closing handshake ends it within a second. Default: false, as with TCP.
+    fn lingers(&self) -> bool {
+        false
+    }
 }
 
 /// Both directions of a connection. Everything that is [`AsyncRead`] and [`AsyncWrite`] is one.

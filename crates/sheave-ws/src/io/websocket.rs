@@ -413,7 +413,11 @@ impl<S: Transport> Link for Whole<'_, S> {
     }
 
     fn progress(&self) -> u64 {
-        self.stall.progress()
+        self.stall.progress().wrapping_add(self.io.departed())
+    }
+
+    fn lingers(&self) -> bool {
+        self.io.lingers()
     }
 
     fn is_holding(&self) -> bool {

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use super::Server;
 use super::listener::Listener;
+use crate::carrier::h2_config;
 use crate::error::Error;
-use crate::tls;
+use crate::versions::Versions;
 use crate::ws::Config;
 use crate::ws::handshake::{HeadLimits, OriginPolicy, ServerHandshake};
+use crate::{h2, tls};
 
 /// Where and how to serve; made by [`Server::bind`] and its like.
 #[derive(Debug)]
@@ -45,6 +47,9 @@ pub(super) struct Settings {
     pub(super) max_requests: usize,
     pub(super) max_body_size: usize,
     pub(super) nodelay: bool,
+    pub(super) versions: Versions,
+    pub(super) websockets: bool,
+    pub(super) http2: h2::Config,
 }
 
 impl Default for Settings {
@@ -63,6 +68,9 @@ impl Default for Settings {
             max_requests: 1_000,
             max_body_size: 1 << 20,
             nodelay: true,
+            versions: Versions::Auto,
+            websockets: true,
+            http2: h2_config(),
         }
     }
 }
@@ -95,16 +103,39 @@ impl ServerBuilder {
         self
     }
 
-    /// Pings a peer after this long without a sign of life ([`Config::keepalive_interval`]). Default: never.
+    /// Pings a peer after this long without a sign of life ([`Config::keepalive_interval`]): each WebSocket over
+    /// HTTP/1.1, each connection of HTTP/2 for all its WebSockets. Default: never.
     pub fn keepalive(mut self, interval: Duration) -> Self {
         self.settings.config.keepalive_interval = Some(interval);
         self
     }
 
     /// Serves with TLS alone; pages of the same origin are then those that came by `https`. Its ALPN
-    /// protocols are replaced by `http/1.1`. Default: without TLS.
+    /// protocols are replaced by those of the [versions](Self::versions). Default: without TLS.
     pub fn tls(mut self, tls: tls::ServerConfig) -> Self {
         self.settings.tls = Some(tls);
+        self
+    }
+
+    /// Sets which versions of HTTP are spoken. Default: both, on the same port.
+    pub fn versions(mut self, versions: Versions) -> Self {
+        self.settings.versions = versions;
+        self
+    }
+
+    /// Sets the limits and times of HTTP/2 connections. [`keepalive`](Self::keepalive), [`handshake_timeout`](Self::handshake_timeout),
+    /// [`websockets`](Self::websockets) and what [`config`](Self::config) has for the keepalive and for writing
+    /// decide on theirs. Default: 1 000 streams, windows of 16 KiB that grow with need, 32 MiB on their way on all streams;
+    /// for the rest as [`h2::Config::default`].
+    pub fn http2(mut self, config: h2::Config) -> Self {
+        self.settings.http2 = config;
+        self
+    }
+
+    /// Sets whether there are WebSockets here. If not, HTTP/2 clients are not told that there are (RFC 8441 §3), and a
+    /// request for one by HTTP/1.1 is an ordinary one. Default: true.
+    pub fn websockets(mut self, websockets: bool) -> Self {
+        self.settings.websockets = websockets;
         self
     }
 
@@ -134,7 +165,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how long a connection is kept without a request. Default: 60 s.
+    /// Sets how long a connection is kept without a request, or with HTTP/2 without any stream. Default: 60 s.
     pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
         self.settings.keep_alive = timeout;
         self
@@ -159,7 +190,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how many requests one connection may make. Default: 1 000.
+    /// Sets how many requests one connection of HTTP/1.1 may make. Default: 1 000.
     pub fn max_requests_per_connection(mut self, requests: usize) -> Self {
         self.settings.max_requests = requests;
         self
@@ -183,7 +214,15 @@ impl ServerBuilder {
     /// [`Error::Io`] if that is not possible.
     pub async fn build(self) -> Result<Server, Error> {
         let Self { source, mut settings } = self;
-        settings.tls = settings.tls.map(|tls| tls.with_alpn(&[b"http/1.1"]));
+        settings.tls = settings.tls.map(|tls| tls.with_alpn(settings.versions.alpn()));
+        let Config { keepalive_interval, keepalive_timeout, write_timeout, .. } = settings.config;
+        settings.http2 = settings
+            .http2
+            .enable_connect_protocol(settings.websockets)
+            .handshake_timeout(Some(settings.handshake_timeout))
+            .keepalive(keepalive_interval)
+            .keepalive_timeout(keepalive_timeout)
+            .write_timeout(write_timeout);
         // Without TLS of our own, something in front may have ended it.
         settings.handshake.secure = settings.tls.is_some().then_some(true);
         let listener = match source {

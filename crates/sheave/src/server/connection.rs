@@ -13,26 +13,45 @@ use super::builder::Settings;
 use super::home::{Home, Returned};
 use super::place::{Place, Tracker};
 use super::request::Request;
-use super::response;
+use super::wire::Wire;
+use super::{http2, response};
 use crate::error::Error;
+use crate::h2::PREFACE;
+use crate::line::Line;
 use crate::plain::Plain;
 use crate::stream::Stream;
 use crate::tls::TlsStream;
+use crate::versions::Versions;
 use crate::ws::handshake::{BodyLength, Refusal, host};
 use crate::ws::io::{Http1, WebSocket};
 use crate::ws::{self, CloseCode, Timeout};
 
 /// Serves a connection to its end.
-pub(super) async fn serve<H, F>(plain: Plain, place: Arc<Place>, handler: &H) -> Result<(), Error>
+pub(super) async fn serve<H, F>(plain: Plain, place: Arc<Place>, handler: Arc<H>) -> Result<(), Error>
+where
+    H: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    // Boxed, as are all parts that last only for a while: the task's memory is that of the longest part.
+    match Box::pin(begin(plain, &place.settings, &place.tracker)).await? {
+        None => Ok(()),
+        Some((line, true)) => Box::pin(http2::serve(line, place, handler)).await,
+        Some((line, false)) => {
+            let (stream, received) = line.into_stream();
+            let http = Http1::new(stream.at(Arc::clone(&place)), place.settings.limits.clone());
+            let http = Box::new(http.received(received).write_timeout(place.settings.handshake_timeout));
+            serve_http1(http, place, &*handler).await
+        }
+    }
+}
+
+/// Serves a connection of HTTP/1.1, a request at a time.
+async fn serve_http1<H, F>(mut http: Box<Http1<Stream>>, place: Arc<Place>, handler: &H) -> Result<(), Error>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Result<(), Error>>,
 {
     let (settings, tracker) = (&place.settings, &place.tracker);
-    // Boxed, as are all parts that last only for a while: the task's memory is that of the longest part.
-    let Some(stream) = Box::pin(secure(plain, settings, tracker)).await? else { return Ok(()) };
-    let http = Http1::new(stream.at(Arc::clone(&place)), settings.limits.clone());
-    let mut http = Box::new(http.write_timeout(settings.handshake_timeout));
     let mut requests = 0;
     let (end, result) = loop {
         let next = Box::pin(next_request(&mut http, requests > 0, settings, tracker)).await;
@@ -49,15 +68,16 @@ where
         requests += 1;
         let last = requests >= settings.max_requests || tracker.is_shutting_down();
         let home = Arc::new(Home::default());
-        let result = handle(handler, Request::new(head, body, http, last, &place, &home)).await;
+        let result = handle(handler, Request::http1(head, body, http, last, &place, &home)).await;
         match home.take() {
-            Some(Returned::Answered { http: kept, keep_alive: true }) if result.is_ok() => http = kept,
-            Some(Returned::Answered { http, .. }) => break (End::Finish(http, LINGER), result),
-            Some(Returned::Unanswered { http, head, fault }) => {
-                let refusal = match &result {
-                    Ok(()) => refusal(StatusCode::NOT_FOUND),
-                    Err(_) => fault.unwrap_or_else(|| refusal(StatusCode::INTERNAL_SERVER_ERROR)),
-                };
+            Some(Returned::Answered { wire: Wire::Http1(kept, _), keep_alive: true }) if result.is_ok() => {
+                http = kept;
+            }
+            Some(Returned::Answered { wire: Wire::Http1(http, _), .. }) => {
+                break (End::Finish(http, LINGER), result);
+            }
+            Some(Returned::Unanswered { wire: Wire::Http1(http, _), head, fault }) => {
+                let refusal = unanswered(result.is_ok(), fault).closing();
                 break (End::Refuse(http, refusal, Some(head)), result);
             }
             Some(Returned::WebSocket(ws)) => {
@@ -65,24 +85,40 @@ where
                 break (End::Close(ws, code), result);
             }
             // Split, or taken to another task: no longer ours.
-            None => return result,
+            _ => return result,
         }
     };
     result.and(Box::pin(end.reach(settings)).await)
 }
 
-/// The connection, with TLS if the server has it; `None` if a shutdown comes first.
-async fn secure(plain: Plain, settings: &Settings, tracker: &Tracker) -> Result<Option<Stream>, Error> {
-    let Some(tls) = &settings.tls else { return Ok(Some(plain.into())) };
-    let stream = tokio::select! {
-        biased;
-        () = tracker.shutdown() => return Ok(None),
-        stream = timeout(settings.handshake_timeout, tls.accept(plain)) => stream,
+/// The connection, with TLS if the server has it, and whether HTTP/2 is spoken on it; `None` if a shutdown comes first.
+async fn begin(plain: Plain, settings: &Settings, tracker: &Tracker) -> Result<Option<(Line, bool)>, Error> {
+    let line = async {
+        let line = match &settings.tls {
+            None => Line::from(plain),
+            Some(tls) => TlsStream::from(tls.accept(plain).await?).into(),
+        };
+        tell(line, settings.versions).await
     };
-    match stream {
-        Ok(stream) => Ok(Some(TlsStream::from(stream?).into())),
-        Err(_) => Err(ws::Error::Timeout(Timeout::Handshake).into()),
+    tokio::select! {
+        biased;
+        () = tracker.shutdown() => Ok(None),
+        line = timeout(settings.handshake_timeout, line) => match line {
+            Ok(line) => line.map(Some),
+            Err(_) => Err(ws::Error::Timeout(Timeout::Handshake).into()),
+        },
     }
+}
+
+/// Tells by ALPN, or else by how the client begins (RFC 9113 §3.4), whether it speaks HTTP/2.
+async fn tell(mut line: Line, versions: Versions) -> Result<(Line, bool), Error> {
+    let is_http2 = match (versions, line.alpn()) {
+        (Versions::Http1Only, _) => false,
+        (Versions::Http2Only, _) => true,
+        (Versions::Auto, Some(protocol)) => protocol == b"h2",
+        (Versions::Auto, None) => line.begins_with(PREFACE).await?,
+    };
+    Ok((line, is_http2))
 }
 
 /// Waits for the next request that a handler can be given; a shutdown comes before one whose head is not whole.
@@ -136,7 +172,7 @@ fn answer(error: &Error) -> Option<Refusal> {
 }
 
 /// Runs the handler; its panic, or that of the origin policy, is an error like others.
-async fn handle<H, F>(handler: &H, request: Request) -> Result<(), Error>
+pub(super) async fn handle<H, F>(handler: &H, request: Request) -> Result<(), Error>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Result<(), Error>>,
@@ -160,9 +196,11 @@ where
     .await
 }
 
-/// What is told of a request that the handler did not answer.
-fn refusal(status: StatusCode) -> Refusal {
-    Refusal::new(status, status.canonical_reason().unwrap_or_default()).closing()
+/// What is told of a request that the handler did not answer: that it failed, if it did, with what was wrong with the body.
+pub(super) fn unanswered(is_ok: bool, fault: Option<Refusal>) -> Refusal {
+    let status = if is_ok { StatusCode::NOT_FOUND } else { StatusCode::INTERNAL_SERVER_ERROR };
+    let refusal = || Refusal::new(status, status.canonical_reason().unwrap_or_default());
+    fault.filter(|_| !is_ok).unwrap_or_else(refusal)
 }
 
 /// How a connection ends in order.

@@ -1,12 +1,13 @@
-//! Where a connection comes back to when a handler is done with it.
+//! Where a connection, or a stream of one, comes back to when a handler is done with it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::wire::Wire;
 use crate::stream::Stream;
 use crate::ws::handshake::Refusal;
 use crate::ws::io;
 
-/// The place that a connection's task looks at after the handler has ended.
+/// The place that its task looks at after the handler has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Home(Mutex<Option<Returned>>);
 
@@ -15,14 +16,14 @@ pub(crate) struct Home(Mutex<Option<Returned>>);
 pub(crate) enum Returned {
     /// A request that was dropped without an answer.
     Unanswered {
-        http: Box<io::Http1<Stream>>,
+        wire: Wire,
         head: Box<http::Request<()>>,
         /// What was wrong with its body.
         fault: Option<Refusal>,
     },
-    /// A connection whose request was answered.
+    /// What a request came by that was answered.
     Answered {
-        http: Box<io::Http1<Stream>>,
+        wire: Wire,
         /// Whether it may have another request.
         keep_alive: bool,
     },

@@ -3,12 +3,14 @@
 mod builder;
 mod connection;
 mod home;
+mod http2;
 mod limit;
 mod listener;
 mod place;
 mod request;
 mod response;
 mod serve;
+mod wire;
 
 use std::sync::Arc;
 
@@ -78,11 +80,11 @@ impl Server {
         self.listener.as_ref()?.local_addr()
     }
 
-    /// Serves every connection with `handler`, one task each, until the shutdown.
+    /// Serves every connection with `handler`, one task each, and with HTTP/2 one for each request, until the shutdown.
     ///
-    /// The handler is given each ordinary request, and each request for a WebSocket that is in order; others
-    /// have been refused, as is CONNECT, with 501. What it returns as an error, or its panic, ends its own
-    /// connection only.
+    /// The handler is given each ordinary request, and each request for a WebSocket that is in order, over whichever version
+    /// of HTTP it came; others have been refused, as is CONNECT for anything else. What it returns as an error, or its panic,
+    /// ends its own connection, or with HTTP/2 its own stream, only.
     pub fn serve<H, F>(self, handler: H) -> Serve<H>
     where
         H: Fn(Request) -> F + Send + Sync + 'static,
@@ -100,12 +102,12 @@ impl Server {
     /// Dropping it cuts the connection.
     pub async fn serve_connection<H, F>(&self, io: impl Io, handler: H) -> Result<(), Error>
     where
-        H: Fn(Request) -> F + Send + Sync,
-        F: Future<Output = Result<(), Error>> + Send,
+        H: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Error>> + Send + 'static,
     {
         let tracker = Arc::new(Tracker::default());
         let plain = Plain::new(io);
         let place = tracker.admit(&plain, &self.settings, Peer::default(), None);
-        connection::serve(plain, place, &handler).await
+        connection::serve(plain, place, Arc::new(handler)).await
     }
 }

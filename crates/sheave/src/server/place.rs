@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use super::builder::Settings;
 use super::limit::Counted;
 use super::listener::Peer;
+use crate::carrier::Carrier;
 use crate::plain::{Cutter, Plain};
 use crate::ws::CloseCode;
 use crate::ws::io::CloseHandle;
@@ -18,6 +19,8 @@ use crate::ws::io::CloseHandle;
 pub(super) struct Tracker {
     shutting_down: AtomicBool,
     begun: Notify,
+    overdue: AtomicBool,
+    late: Notify,
     emptied: Notify,
     open: Mutex<Open>,
 }
@@ -34,6 +37,8 @@ struct Reach {
     cutter: Cutter,
     /// Of its WebSocket, until it was used.
     close: Option<CloseHandle>,
+    /// Of its streams, if it is one of HTTP/2.
+    carrier: Weak<Carrier>,
 }
 
 /// What a connection takes up of its server's limits, and what it knows of the server.
@@ -61,23 +66,31 @@ impl Tracker {
         let mut open = self.open();
         open.next += 1;
         let id = open.next;
-        open.connections.insert(id, Reach { cutter: plain.cutter(), close: None });
+        open.connections.insert(id, Reach { cutter: plain.cutter(), close: None, carrier: Weak::new() });
         let (settings, tracker) = (Arc::clone(settings), Arc::clone(self));
         Arc::new(Place { settings, peer, tracker, id, _limits: limits })
     }
 
     /// Closes every WebSocket with 1001 and tells everything else that waits.
     pub(super) fn shut_down(&self) {
-        let handles: Vec<CloseHandle> = {
+        let (handles, carriers): (Vec<CloseHandle>, Vec<Arc<Carrier>>) = {
             // Under the lock: whoever is tracked later sees it.
             let mut open = self.open();
             self.shutting_down.store(true, Ordering::SeqCst);
-            open.connections.values_mut().filter_map(|reach| reach.close.take()).collect()
+            let handles = open.connections.values_mut().filter_map(|reach| reach.close.take()).collect();
+            (handles, open.connections.values().filter_map(|reach| reach.carrier.upgrade()).collect())
         };
         for handle in handles {
             handle.close(CloseCode::GOING_AWAY);
         }
+        carriers.iter().for_each(|carrier| carrier.go_away());
         self.begun.notify_waiters();
+    }
+
+    /// The time of the shutdown is over.
+    pub(super) fn hurry(&self) {
+        self.overdue.store(true, Ordering::SeqCst);
+        self.late.notify_waiters();
     }
 
     /// Cuts every connection that there still is, whoever holds it.
@@ -108,6 +121,14 @@ impl Tracker {
         }
     }
 
+    /// Waits for the end of the shutdown's time.
+    pub(super) async fn overdue(&self) {
+        let late = self.late.notified();
+        if !self.overdue.load(Ordering::SeqCst) {
+            late.await;
+        }
+    }
+
     /// Waits until no connection has a place.
     pub(super) async fn empty(&self) {
         loop {
@@ -132,6 +153,21 @@ impl Place {
             handle.close(CloseCode::GOING_AWAY);
         } else if let Some(reach) = open.connections.get_mut(&self.id) {
             reach.close = Some(handle);
+        }
+    }
+}
+
+impl Place {
+    /// It is a connection of HTTP/2: has a shutdown close the WebSockets of all its streams.
+    pub(super) fn carry(&self, carrier: &Arc<Carrier>) {
+        let mut open = self.tracker.open();
+        if let Some(reach) = open.connections.get_mut(&self.id) {
+            reach.carrier = Arc::downgrade(carrier);
+        }
+        let late = self.tracker.is_shutting_down();
+        drop(open);
+        if late {
+            carrier.go_away();
         }
     }
 }

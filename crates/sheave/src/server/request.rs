@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, EXPECT};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version};
 use tokio::time::timeout;
 
 use super::home::{Home, Returned};
 use super::place::Place;
 use super::response;
+use super::wire::Wire;
+use crate::carrier::ConnectionId;
 use crate::error::Error;
+use crate::h2::Protocol;
 use crate::stream::Stream;
+use crate::tunnel::Tunnel;
 use crate::websocket::WebSocket;
-use crate::ws::handshake::{
-    BodyLength, BodyPiece, BodyReader, HandshakeError, Refusal, Upgrade, has_token, is_upgrade,
-};
+use crate::ws::handshake::{BodyLength, HandshakeError, Refusal, Upgrade, has_token, host, is_upgrade};
 use crate::ws::io::Http1;
 use crate::ws::{self, Config, Timeout};
 
@@ -37,7 +39,7 @@ struct Exchange {
     upgrade: Option<Result<Upgrade, Refusal>>,
     body: Body,
     /// There until it is given back.
-    http: Option<Box<Http1<Stream>>>,
+    wire: Option<Wire>,
     answered: bool,
     keep_alive: bool,
     /// What the client is told if the handler fails for what was wrong with the body.
@@ -49,8 +51,8 @@ struct Exchange {
 /// How far the body is read.
 #[derive(Debug)]
 struct Body {
-    length: BodyLength,
-    reader: BodyReader,
+    /// How long it says that it is.
+    length: Option<u64>,
     /// The client waits for a 100 before it sends the body.
     awaits_continue: bool,
     received: BytesMut,
@@ -62,13 +64,22 @@ struct Body {
 impl Body {
     /// Whether it is longer than `most`, or says that it will be.
     fn exceeds(&self, most: usize) -> bool {
-        self.received.len() > most
-            || matches!(self.length, BodyLength::Length(length) if !self.ended && length > most as u64)
+        self.received.len() > most || !self.ended && self.length.is_some_and(|length| length > most as u64)
+    }
+
+    /// One of which nothing was read.
+    fn new(head: &http::Request<()>, length: Option<u64>, ended: bool) -> Self {
+        // RFC 9110 §10.1.1.
+        let expects =
+            head.version() >= Version::HTTP_11 && has_token(head.headers(), &EXPECT, "100-continue");
+        let awaits_continue = expects && !ended;
+        Self { length, awaits_continue, received: BytesMut::new(), ended, broken: None }
     }
 }
 
 impl Request {
-    pub(super) fn new(
+    /// One that came over HTTP/1.1.
+    pub(super) fn http1(
         head: Box<http::Request<()>>,
         body: BodyLength,
         http: Box<Http1<Stream>>,
@@ -81,22 +92,44 @@ impl Request {
         // RFC 9112 §9.3.
         let persistent = !has_token(headers, &CONNECTION, "close")
             && (modern || has_token(headers, &CONNECTION, "keep-alive"));
-        // RFC 9110 §10.1.1.
-        let awaits_continue = modern && has_token(headers, &EXPECT, "100-continue");
-        let body = Body {
-            length: body,
-            reader: BodyReader::new(body),
-            awaits_continue: awaits_continue && body != BodyLength::None,
-            received: BytesMut::new(),
-            ended: body == BodyLength::None,
-            broken: None,
+        let length = match body {
+            BodyLength::Length(length) => Some(length),
+            _ => None,
         };
+        let wire = Wire::http1(http, body);
+        let body = Body::new(&head, length, body == BodyLength::None);
+        Self::new(head, body, wire, persistent && !last, place, home)
+    }
+
+    /// One that came over HTTP/2.
+    pub(super) fn http2(
+        head: Box<http::Request<()>>,
+        tunnel: Tunnel,
+        place: &Arc<Place>,
+        home: &Arc<Home>,
+    ) -> Self {
+        let length = head.headers().get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        // What follows a CONNECT is no body (RFC 9110 §9.3.6).
+        let ended = *head.method() == Method::CONNECT || tunnel.receiving.is_end_stream();
+        let body = Body::new(&head, length, ended);
+        Self::new(head, body, Wire::Http2(tunnel.into()), false, place, home)
+    }
+
+    fn new(
+        head: Box<http::Request<()>>,
+        body: Body,
+        wire: Wire,
+        keep_alive: bool,
+        place: &Arc<Place>,
+        home: &Arc<Home>,
+    ) -> Self {
         Self(Box::new(Exchange {
             upgrade: None,
-            keep_alive: persistent && !last,
+            keep_alive,
             head,
             body,
-            http: Some(http),
+            wire: Some(wire),
             answered: false,
             fault: None,
             place: Arc::clone(place),
@@ -107,7 +140,16 @@ impl Request {
     /// The same, with the verdict on a request for a WebSocket, which the caller's origin policy has a say in.
     pub(super) fn judged(mut self) -> Self {
         let Exchange { head, place, upgrade, .. } = &mut *self.0;
-        *upgrade = is_upgrade(head).then(|| place.settings.handshake.check(head));
+        let handshake = &place.settings.handshake;
+        *upgrade = match head.extensions().get::<Protocol>() {
+            Some(protocol) => Some(handshake.check_connect(head, protocol.as_str())),
+            // RFC 9110 §9.3.6: a 2xx would say that what follows is a tunnel.
+            None if *head.method() == Method::CONNECT => {
+                let why = "there are no tunnels here";
+                Some(Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, why)))
+            }
+            None => (place.settings.websockets && is_upgrade(head)).then(|| handshake.check(head)),
+        };
         self
     }
 
@@ -121,7 +163,21 @@ impl Request {
         self.0.head.method()
     }
 
-    /// The request's target.
+    /// The version of HTTP that it came over.
+    pub fn version(&self) -> Version {
+        self.0.head.version()
+    }
+
+    /// The host, with the port if there is one, that the client asks: of the target if that has one, as always over
+    /// HTTP/2, else of `Host`.
+    pub fn authority(&self) -> Option<&str> {
+        match self.0.head.uri().authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => host(&self.0.head).ok().filter(|host| !host.is_empty()),
+        }
+    }
+
+    /// The request's target: over HTTP/2 with scheme and authority, over HTTP/1.1 mostly a path.
     pub fn uri(&self) -> &Uri {
         self.0.head.uri()
     }
@@ -159,9 +215,14 @@ impl Request {
         self.0.place.peer.0
     }
 
-    /// What the connection runs over, for what TLS knows of the client.
+    /// What it came over, for what TLS knows of the client.
     pub fn stream(&self) -> &Stream {
-        self.0.http.as_ref().expect(HERE).get_ref()
+        self.0.wire.as_ref().expect(HERE).stream()
+    }
+
+    /// The connection that it came over, which requests over HTTP/2 share.
+    pub fn connection_id(&self) -> ConnectionId {
+        self.stream().connection_id()
     }
 
     /// The whole body, which is given once: a further call gives an empty one.
@@ -183,10 +244,10 @@ impl Request {
     /// Answers. The length is that of the body; the client's next request may follow.
     ///
     /// # Errors
-    /// What the connection did.
+    /// What the connection, or the stream of HTTP/2, did.
     ///
     /// # Cancel safety
-    /// Dropping it ends the connection.
+    /// Dropping it ends the connection, or the stream of HTTP/2.
     pub async fn respond(self, response: Response<impl Into<Bytes>>) -> Result<(), Error> {
         Box::pin(self.answer(response.map(Into::into))).await
     }
@@ -202,13 +263,12 @@ impl Request {
             && !response.status().is_informational()
             // What the handler did not read of the body is in the way of the next request.
             && (body.ended || !body.awaits_continue && !body.exceeds(before + UNREAD));
-        let (head, body) = response::complete(response, head, keep_alive).into_parts();
-        let http = self.0.http.as_mut().expect(HERE);
-        http.feed(&Response::from_parts(head, ()), body);
+        let (head, mut body) = response::complete(response, head, keep_alive).into_parts();
+        self.0.wire.as_mut().expect(HERE).feed(Response::from_parts(head, ()), &mut body)?;
         self.0.answered = true;
         // Only when all is done: dropped before, half an answer or half a body would be left.
         self.0.keep_alive = false;
-        self.flush().await?;
+        self.flush(&mut body).await?;
         if keep_alive {
             let patience = self.0.place.settings.handshake_timeout;
             let drained = timeout(patience, self.read_body(before + UNREAD)).await;
@@ -273,18 +333,15 @@ impl Request {
         if self.0.body.exceeds(most) {
             return Err(Error::BodyTooLarge);
         }
-        if std::mem::take(&mut self.0.body.awaits_continue) {
-            let proceed = Response::builder().status(StatusCode::CONTINUE).body(()).unwrap_or_default();
-            self.0.http.as_mut().expect(HERE).feed(&proceed, Bytes::new());
-        }
-        self.flush().await?;
         let patience = self.0.place.settings.handshake_timeout;
-        let http = self.0.http.as_mut().expect(HERE);
+        let wire = self.0.wire.as_mut().expect(HERE);
         let body = &mut self.0.body;
+        if std::mem::take(&mut body.awaits_continue) {
+            wire.proceed().await?;
+        }
         while !body.ended {
-            match within(patience, http.body(&mut body.reader)).await {
-                Ok(BodyPiece::End) => body.ended = true,
-                Ok(BodyPiece::Data(data)) => body.received.extend_from_slice(&data),
+            match within(patience, wire.body(&mut body.received)).await {
+                Ok(more) => body.ended = !more,
                 Err(error) => {
                     if let Error::WebSocket(ws::Error::Handshake(error)) = &error {
                         body.broken = Some(error.clone());
@@ -299,28 +356,29 @@ impl Request {
         Ok(())
     }
 
-    /// Writes what is queued, for as long as the client takes it.
-    async fn flush(&mut self) -> Result<(), Error> {
-        Ok(self.0.http.as_mut().expect(HERE).flush().await?)
+    /// Sends the answer, for as long as the client takes it.
+    async fn flush(&mut self, body: &mut Bytes) -> Result<(), Error> {
+        let patience = self.0.place.settings.handshake_timeout;
+        self.0.wire.as_mut().expect(HERE).flush(body, patience).await
     }
 }
 
 const HERE: &str = "there until it is given back";
 
-async fn within<T>(patience: Duration, work: impl Future<Output = Result<T, ws::Error>>) -> Result<T, Error> {
+async fn within<T>(patience: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     match timeout(patience, work).await {
-        Ok(result) => Ok(result?),
+        Ok(result) => result,
         Err(_) => Err(ws::Error::Timeout(Timeout::Handshake).into()),
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let Some(http) = self.http.take() {
+        if let Some(wire) = self.wire.take() {
             self.home.put(if self.answered {
-                Returned::Answered { http, keep_alive: self.keep_alive }
+                Returned::Answered { wire, keep_alive: self.keep_alive }
             } else {
-                Returned::Unanswered { http, head: std::mem::take(&mut self.head), fault: self.fault.take() }
+                Returned::Unanswered { wire, head: std::mem::take(&mut self.head), fault: self.fault.take() }
             });
         }
     }
@@ -384,7 +442,11 @@ impl Accepting {
     async fn open(self) -> Result<WebSocket, Error> {
         let Self { mut request, config, subprotocol, headers } = self;
         let Some(Ok(upgrade)) = &request.0.upgrade else {
-            let refusal = Refusal::upgrade_required();
+            // HTTP/2 has no upgrade that could be required (RFC 9113 §8.6).
+            let refusal = match request.version() < Version::HTTP_2 {
+                true => Refusal::upgrade_required(),
+                false => Refusal::new(StatusCode::BAD_REQUEST, "only WebSocket is spoken here"),
+            };
             request.respond(refusal.clone().into_response()).await?;
             return Err(refusal.into());
         };
@@ -392,13 +454,12 @@ impl Accepting {
         let chosen = subprotocol.as_deref().or_else(|| upgrade.choose(supported));
         let extensions = config.extensions(request.stream().is_encrypted());
         let (response, agreed) = upgrade.accept(chosen, &extensions, headers?)?;
-        request.0.http.as_mut().expect(HERE).feed(&response, Bytes::new());
+        request.0.wire.as_mut().expect(HERE).open(response)?;
         request.0.answered = true;
         request.0.keep_alive = false;
-        request.flush().await?;
-        let http = request.0.http.take().expect(HERE);
-        let mut ws = http.into_websocket(agreed, &config);
-        request.0.place.track(ws.close_handle());
+        request.flush(&mut Bytes::new()).await?;
+        let wire = request.0.wire.take().expect(HERE);
+        let ws = wire.into_websocket(agreed, &config, &request.0.place);
         Ok(WebSocket::new(ws, Some(Arc::clone(&request.0.home))))
     }
 }

@@ -1,10 +1,10 @@
-//! What an answer has besides what the handler gave (RFC 9110, RFC 9112).
+//! What an answer has besides what the handler gave (RFC 9110, RFC 9112, RFC 9113).
 
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, Response, StatusCode, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
 use crate::ws::handshake::has_token;
 
@@ -35,7 +35,17 @@ pub(super) fn complete(
     {
         headers.insert(DATE, now);
     }
-    if !keep_alive {
+    if request.version() >= Version::HTTP_2 {
+        // RFC 9113 §8.2.2: nothing of one connection has a place there.
+        for name in [
+            CONNECTION,
+            UPGRADE,
+            HeaderName::from_static("keep-alive"),
+            HeaderName::from_static("proxy-connection"),
+        ] {
+            headers.remove(name);
+        }
+    } else if !keep_alive {
         // Beside what else it lists, such as the `Upgrade` of a 426 (RFC 9110 §7.8).
         if !has_token(headers, &CONNECTION, "close") {
             headers.append(CONNECTION, HeaderValue::from_static("close"));

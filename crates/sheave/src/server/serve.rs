@@ -96,7 +96,7 @@ where
             let place = tracker.admit(&plain, &settings, peer, slot.map(|slot| (slot, counted)));
             let handler = Arc::clone(&handler);
             let connection = async move {
-                let result = connection::serve(plain, place, &*handler).await;
+                let result = connection::serve(plain, place, handler).await;
                 if let Err(error) = result {
                     tracing::debug!(%error, "connection ended");
                 }
@@ -112,11 +112,17 @@ where
         });
         if ended.await.is_err() {
             tracing::warn!(connections = tracker.connections(), "cut at the end of the shutdown's time");
+            tracker.hurry();
+            // HTTP/2 resets its streams.
+            let _ = timeout(LAST_WORD, async { while tasks.join_next().await.is_some() {} }).await;
             tasks.shutdown().await;
         }
         Ok(())
     }
 }
+
+/// How long connections of HTTP/2 have to reset what is left on them.
+const LAST_WORD: Duration = Duration::from_millis(200);
 
 /// Cuts what is left of the connections when the server is gone, dropped or at the end of its shutdown.
 struct CutAtEnd(Arc<Tracker>);

@@ -1,6 +1,7 @@
 //! What the facade's tests share: a server at work, a client that speaks raw bytes, bounded waits.
 #![allow(dead_code)] // each test binary uses a part
 
+pub(crate) mod http2;
 pub(crate) mod raw;
 pub(crate) mod stream;
 

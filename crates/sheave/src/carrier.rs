@@ -1,0 +1,181 @@
+//! What the streams of one HTTP/2 connection have in common.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, mem};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::h2;
+use crate::server::Place;
+use crate::tls;
+use crate::ws::io::CloseHandle;
+use crate::ws::{CloseCode, Config};
+
+/// Tells one connection from another: WebSockets over HTTP/2 that share one have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(u64);
+
+impl ConnectionId {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An HTTP/2 connection, as its streams know it.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    id: ConnectionId,
+    session: Option<tls::Session>,
+    /// A server's. Here so that it lasts as long as any stream.
+    place: Option<Arc<Place>>,
+    in_use: Mutex<InUse>,
+    left: Notify,
+}
+
+#[derive(Debug)]
+struct InUse {
+    streams: usize,
+    /// When the last of them went.
+    since: Instant,
+    /// A shutdown has begun: what comes is closed.
+    closing: bool,
+    /// The number of the last berth.
+    next: u64,
+    closes: HashMap<u64, CloseHandle>,
+}
+
+impl Carrier {
+    pub(crate) fn new(session: Option<tls::Session>, place: Option<Arc<Place>>) -> Arc<Self> {
+        let in_use =
+            InUse { streams: 0, since: Instant::now(), closing: false, next: 0, closes: HashMap::new() };
+        let (id, in_use) = (ConnectionId::new(), Mutex::new(in_use));
+        Arc::new(Self { id, session, place, in_use, left: Notify::new() })
+    }
+
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(crate) fn session(&self) -> Option<&tls::Session> {
+        self.session.as_ref()
+    }
+
+    pub(crate) fn place(&self) -> Option<&Arc<Place>> {
+        self.place.as_ref()
+    }
+
+    /// Room for a stream, if there are fewer than `most`.
+    pub(crate) fn berth(self: &Arc<Self>, most: usize) -> Option<Berth> {
+        let mut in_use = self.in_use();
+        if in_use.streams >= most {
+            return None;
+        }
+        in_use.streams += 1;
+        in_use.next += 1;
+        Some(Berth { carrier: Arc::clone(self), key: in_use.next })
+    }
+
+    /// Since when there has been no stream; `None` while there is one.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let in_use = self.in_use();
+        (in_use.streams == 0).then_some(in_use.since)
+    }
+
+    /// Waits until there is no stream.
+    pub(crate) async fn idle(&self) -> Instant {
+        loop {
+            let left = self.left.notified();
+            if let Some(since) = self.idle_since() {
+                return since;
+            }
+            left.await;
+        }
+    }
+
+    /// Closes every WebSocket with 1001, those to come as well.
+    pub(crate) fn go_away(&self) {
+        let closes = {
+            let mut in_use = self.in_use();
+            in_use.closing = true;
+            mem::take(&mut in_use.closes)
+        };
+        closes.into_values().for_each(|handle| handle.close(CloseCode::GOING_AWAY));
+    }
+
+    fn in_use(&self) -> MutexGuard<'_, InUse> {
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stream's part in its connection. It lasts as long as any part of the stream.
+#[derive(Debug)]
+pub(crate) struct Berth {
+    carrier: Arc<Carrier>,
+    key: u64,
+}
+
+impl Berth {
+    pub(crate) fn carrier(&self) -> &Arc<Carrier> {
+        &self.carrier
+    }
+
+    /// Has a shutdown close the stream's WebSocket; at once if there is one already.
+    pub(crate) fn track(&self, handle: CloseHandle) {
+        let mut in_use = self.carrier.in_use();
+        if in_use.closing {
+            drop(in_use);
+            handle.close(CloseCode::GOING_AWAY);
+        } else {
+            in_use.closes.insert(self.key, handle);
+        }
+    }
+}
+
+impl Drop for Berth {
+    fn drop(&mut self) {
+        let mut in_use = self.carrier.in_use();
+        in_use.streams -= 1;
+        let handle = in_use.closes.remove(&self.key);
+        let is_last = in_use.streams == 0;
+        if is_last {
+            in_use.since = Instant::now();
+            in_use.closes = HashMap::new();
+        }
+        drop(in_use);
+        drop(handle);
+        // Whoever may open another stream waits for it, or whoever ends the connection.
+        self.carrier.left.notify_waiters();
+    }
+}
+
+/// The settings of an HTTP/2 connection that is there for WebSockets, unless the user has others.
+///
+/// They may be many, and each may go unread: half of the connection's window has to hold the initial ones of all.
+pub(crate) fn h2_config() -> h2::Config {
+    h2::Config::default()
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_window_size(16 << 10)
+        .connection_window_size(32 << 20)
+}
+
+/// How many streams a server lets a client have on a connection.
+pub(crate) const MAX_STREAMS: u32 = 1000;
+
+/// What a WebSocket over HTTP/2 does itself, where its connection does the rest: one PING serves all.
+pub(crate) fn without_keepalive(config: &Config, connection: &Config) -> Config {
+    let mut config = config.clone();
+    if config.keepalive_interval == connection.keepalive_interval {
+        config.keepalive_interval = None;
+    }
+    config
+}

@@ -1,0 +1,121 @@
+//! The life of one HTTP/2 connection: requests and WebSockets side by side, an end in order.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tracing::Instrument as _;
+
+use super::connection::{handle, unanswered};
+use super::home::{Home, Returned};
+use super::place::Place;
+use super::request::Request;
+use super::response;
+use crate::carrier::{Berth, Carrier};
+use crate::error::Error;
+use crate::h2::io::RecvStream;
+use crate::h2::io::server::{SendResponse, handshake_with};
+use crate::line::Line;
+use crate::tunnel::Tunnel;
+use crate::ws::CloseCode;
+
+/// Serves a connection to its end, each of its requests in a task of its own.
+pub(super) async fn serve<H, F>(line: Line, place: Arc<Place>, handler: Arc<H>) -> Result<(), Error>
+where
+    H: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let (settings, tracker) = (&place.settings, &place.tracker);
+    let carrier = Carrier::new(line.session(), Some(Arc::clone(&place)));
+    place.carry(&carrier);
+    let mut connection = handshake_with(line, settings.http2.clone());
+    let mut exchanges = JoinSet::new();
+    let mut shutdown = pin!(tracker.shutdown());
+    let mut overdue = pin!(tracker.overdue());
+    let mut idle = pin!(sleep_until(Instant::now() + settings.keep_alive));
+    let (mut ending, mut cut) = (false, false);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown, if !ending => {
+                ending = true;
+                connection.shutdown();
+            }
+            () = &mut overdue, if !cut => {
+                // What they held of their streams is reset.
+                cut = true;
+                exchanges.abort_all();
+            }
+            accepted = connection.accept() => match accepted {
+                None => break Ok(()),
+                Some(Err(error)) => break Err(error.into()),
+                Some(Ok((request, respond))) => {
+                    let Some(berth) = carrier.berth(usize::MAX) else { continue };
+                    let exchange = exchange(Arc::clone(&handler), request, respond, berth);
+                    exchanges.spawn(exchange.instrument(tracing::Span::current()));
+                }
+            },
+            // Ended tasks are let go of one by one.
+            Some(_) = exchanges.join_next() => {}
+            () = &mut idle, if !ending => {
+                let idle_since = carrier.idle_since().unwrap_or_else(Instant::now);
+                let until = idle_since + settings.keep_alive;
+                if until <= Instant::now() {
+                    ending = true;
+                    connection.shutdown();
+                } else {
+                    idle.as_mut().reset(until);
+                }
+            }
+        }
+    };
+    // Their streams are gone, and they know.
+    while exchanges.join_next().await.is_some() {}
+    ended
+}
+
+/// Has a request answered, or its WebSocket come to an end in order.
+async fn exchange<H, F>(
+    handler: Arc<H>,
+    request: http::Request<RecvStream>,
+    respond: SendResponse,
+    berth: Berth,
+) where
+    H: Fn(Request) -> F,
+    F: Future<Output = Result<(), Error>>,
+{
+    let Some(place) = berth.carrier().place().cloned() else { return };
+    let (head, receiving) = request.into_parts();
+    let home = Arc::new(Home::default());
+    let head = Box::new(http::Request::from_parts(head, ()));
+    let tunnel = Tunnel::requested(receiving, respond, berth);
+    let result = handle(&*handler, Request::http2(head, tunnel, &place, &home)).await;
+    let Some(returned) = home.take() else { return };
+    // Boxed: the task's memory is that of the longest part.
+    let ended = Box::pin(end(returned, result.is_ok(), &place)).await;
+    if let Err(error) = result.and(ended) {
+        tracing::debug!(%error, "a stream ended");
+    }
+}
+
+/// Ends what a handler left.
+async fn end(returned: Returned, is_ok: bool, place: &Place) -> Result<(), Error> {
+    let settings = &place.settings;
+    match returned {
+        Returned::Answered { .. } => {}
+        Returned::Unanswered { mut wire, head, fault } => {
+            let refusal = unanswered(is_ok, fault);
+            let response = response::complete(refusal.into_response(), &head, true);
+            let (head, mut body): (_, Bytes) = response.into_parts();
+            wire.feed(http::Response::from_parts(head, ()), &mut body)?;
+            wire.flush(&mut body, settings.handshake_timeout).await?;
+        }
+        Returned::WebSocket(mut ws) => {
+            let code = if is_ok { CloseCode::NORMAL } else { CloseCode::INTERNAL_ERROR };
+            ws.close(code).await?;
+        }
+    }
+    Ok(())
+}
