@@ -33,7 +33,7 @@ const json = (number) => `[${`{"number": ${number}, "name": "sheave", "tags": ["
 
 // What cannot be compressed, each piece twice, in every distance.
 const distant = Buffer.concat(DISTANCES.map((distance) => randomBytes(distance)).flatMap((piece) => [piece, piece]));
-const messages = [json(0), json(1), json(2), "", distant, "after"];
+export const allKinds = [json(0), json(1), json(2), "", distant, "after"];
 
 // Opens a connection, has `opened` judge the answer's extensions and send, and holds what comes against `expected`.
 // Compressed messages are all that may come, unless `deflate` is false.
@@ -82,13 +82,13 @@ export function* compression(dial) {
   function exchange(path, deflate, judge) {
     const opened = (ws, extensions) => {
       judge(extensions);
-      for (const message of messages) ws.send(message);
+      for (const message of allKinds) ws.send(message);
       ws.send("one-", { fin: false });
       ws.ping("between");
       ws.send("two");
     };
     opened.pings = true;
-    return on(dial, path, deflate, opened, [GREETING, ...messages, "one-two"]);
+    return on(dial, path, deflate, opened, [GREETING, ...allKinds, "one-two"]);
   }
 
   const asked = (...all) => exchange("/deflate/asked", asking(...all), (extensions) => agreed(extensions, ...all));
@@ -99,9 +99,9 @@ export function* compression(dial) {
   const echoed = (...all) => {
     const opened = (ws, extensions) => {
       agreed(extensions, ...all);
-      for (const message of messages) ws.send(message);
+      for (const message of allKinds) ws.send(message);
     };
-    return on(dial, "/deflate/echo", asking(...all), opened, messages);
+    return on(dial, "/deflate/echo", asking(...all), opened, allKinds);
   };
 
   function large(takeover) {

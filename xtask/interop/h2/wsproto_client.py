@@ -102,8 +102,8 @@ class Socket:
         self.opened, self.ended, self.closed = loop.create_future(), loop.create_future(), loop.create_future()
         self.parts, self.messages, self.pongs = [], asyncio.Queue(), collections.deque()
         self.to_send, self.sent = bytearray(), asyncio.Event()
-        # Whether END_STREAM is to follow, and has.
-        self.ends, self.has_ended = False, False
+        # Whether END_STREAM is to follow; whether nothing can any more.
+        self.ends, self.over = False, False
 
     def request(self, scheme, authority, path, fields):
         head = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", scheme), (":path", path)]
@@ -122,6 +122,7 @@ class Socket:
             self.ended.set_result(None)
             self.fail(EOFError("the stream ended"))
         elif isinstance(event, h2.events.StreamReset):
+            self.over = True
             self.fail(EOFError(f"RST_STREAM with {event.error_code!r}"))
 
     def take_response(self, fields):
@@ -173,16 +174,16 @@ class Socket:
     def advance(self):
         """Sends what the windows allow."""
         protocol = self.connection.h2
-        while self.to_send:
+        while self.to_send and not self.over:
             room = min(protocol.local_flow_control_window(self.stream), protocol.max_outbound_frame_size)
             piece = bytes(memoryview(self.to_send)[:room])
             if not piece:
                 return
             del self.to_send[:room]
-            self.has_ended = self.ends and not self.to_send
-            protocol.send_data(self.stream, piece, end_stream=self.has_ended)
-        if self.ends and not self.has_ended:
-            self.has_ended = True
+            self.over = self.ends and not self.to_send
+            protocol.send_data(self.stream, piece, end_stream=self.over)
+        if self.ends and not self.over:
+            self.over = True
             protocol.end_stream(self.stream)
         self.sent.set()
 
