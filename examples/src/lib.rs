@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use sheave::tls::DevCertificate;
 use sheave::{
-    CloseCode, CloseFrame, Config, DeflateConfig, Message, NoMasking, Server, ServerBuilder, WebSocket,
+    CloseCode, CloseFrame, Config, DeflateConfig, Message, NoMasking, Server, ServerBuilder, Versions,
+    WebSocket,
 };
 
 /// What may go wrong in an example.
@@ -48,19 +49,27 @@ pub fn deflate(setting: &str) -> Result<DeflateConfig, Error> {
     })
 }
 
-/// What the clients take, `[--ca FILE | --insecure] [--deflate SETTING] [--no-masking] URL`: the URL, and a builder
-/// that does accordingly. What a setting is, is told at [`deflate`]; `--no-masking` offers that on any transport.
+/// What the clients take, `[--ca FILE | --insecure] [--http1 | --http2 | --h2c] [--deflate SETTING] [--no-masking] URL`:
+/// the URL, and a builder that does accordingly. `--http2` is HTTP/2 alone for `wss`, and `--h2c` for `ws`. What a
+/// setting is, is told at [`deflate`]; `--no-masking` offers that on any transport.
 ///
 /// # Errors
 /// If the arguments are others, or the file is not there or holds no certificate.
 pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
     use lexopt::prelude::{Long, Value, ValueExt as _};
+    const OPTIONS: &str =
+        "[--ca FILE | --insecure] [--http1 | --http2 | --h2c] [--deflate SETTING] [--no-masking] URL";
     let (mut url, mut ca, mut insecure, mut config) = (None, None, false, Config::default());
+    // The version, and the scheme that it is for.
+    let (mut versions, mut scheme) = (Versions::Auto, "");
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("ca") => ca = Some(parser.value()?.string()?),
             Long("insecure") => insecure = true,
+            Long("http1") => (versions, scheme) = (Versions::Http1Only, ""),
+            Long("http2") => (versions, scheme) = (Versions::Http2Only, "wss:"),
+            Long("h2c") => (versions, scheme) = (Versions::Http2Only, "ws:"),
             Long("deflate") => config.deflate = Some(deflate(&parser.value()?.string()?)?),
             Long("no-masking") => config.no_masking = NoMasking::Always,
             Value(value) if url.is_none() => url = Some(value.string()?),
@@ -68,22 +77,24 @@ pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
         }
     }
     let tls = sheave::tls::ClientConfig::builder();
-    let client = sheave::Client::builder().config(config);
+    let client = sheave::Client::builder().config(config).versions(versions);
     let client = match ca {
         Some(_) if insecure => return Err("--ca and --insecure contradict each other".into()),
         Some(file) => client.tls(tls.roots_pem_file(file).build()?),
         None if insecure => client.tls(tls.danger_accept_invalid_certificates().build()?),
         None => client,
     };
-    Ok((
-        url.ok_or("a URL is needed: [--ca FILE | --insecure] [--deflate SETTING] [--no-masking] URL")?,
-        client,
-    ))
+    let url = url.ok_or_else(|| format!("a URL is needed: {OPTIONS}"))?;
+    if !url.starts_with(scheme) {
+        return Err("--http2 is for wss, and --h2c for ws".into());
+    }
+    Ok((url, client))
 }
 
-/// What the servers take: `[--addr HOST:PORT] [--tls [--ca-out FILE]] [--deflate SETTING] [--no-masking] [--threads N]
-/// [--until-stdin-ends]`.
+/// What the servers take: `[--addr HOST:PORT] [--tls [--ca-out FILE]] [--http1 | --http2 | --h2c] [--deflate SETTING]
+/// [--no-masking] [--threads N] [--until-stdin-ends]`.
 ///
+/// `--http1` serves HTTP/1.1 alone, `--http2` HTTP/2 alone over TLS, `--h2c` HTTP/2 alone without TLS; else both are served.
 /// `--deflate` accepts permessage-deflate, see [`deflate`]; `--no-masking` accepts that on any transport.
 /// `--tls` uses a certificate made for the occasion; `--ca-out` writes the certificate of its authority to a file. With
 /// `--threads 1` everything runs on one thread. A server ends in order at Ctrl-C, and with `--until-stdin-ends` also
@@ -94,6 +105,8 @@ pub struct ServerOptions {
     pub addr: String,
     /// What was said of extensions.
     pub config: Config,
+    /// Which versions of HTTP are served.
+    pub versions: Versions,
     tls: bool,
     ca_out: Option<String>,
     threads: usize,
@@ -121,14 +134,19 @@ impl ServerOptions {
         let mut options = Self {
             addr: addr.to_owned(),
             config: Config::default(),
+            versions: Versions::Auto,
             tls: false,
             ca_out: None,
             threads: 0,
             until_stdin_ends: false,
         };
+        let mut needs_tls = None;
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
+                Long("http1") => options.versions = Versions::Http1Only,
+                Long("http2") => (options.versions, needs_tls) = (Versions::Http2Only, Some(true)),
+                Long("h2c") => (options.versions, needs_tls) = (Versions::Http2Only, Some(false)),
                 Long("addr") => options.addr = parser.value()?.string()?,
                 Long("tls") => options.tls = true,
                 Long("ca-out") => options.ca_out = Some(parser.value()?.string()?),
@@ -138,6 +156,9 @@ impl ServerOptions {
                 Long("until-stdin-ends") => options.until_stdin_ends = true,
                 other => return Err(other.unexpected().into()),
             }
+        }
+        if needs_tls.is_some_and(|needs| needs != options.tls) {
+            return Err("--http2 needs --tls, and --h2c is without".into());
         }
         if options.ca_out.is_some() && !options.tls {
             return Err("--ca-out needs --tls".into());
@@ -149,7 +170,8 @@ impl ServerOptions {
     ///
     /// # Errors
     /// If it cannot listen, or the certificate cannot be written.
-    pub async fn listen(&self, mut builder: ServerBuilder) -> Result<Server, Error> {
+    pub async fn listen(&self, builder: ServerBuilder) -> Result<Server, Error> {
+        let mut builder = builder.versions(self.versions);
         if let Some(certificate) = self.certificate()? {
             builder = builder.tls(certificate.server_config_builder().build()?);
         }

@@ -1,6 +1,6 @@
 //! The client of the interop checks, which are told in `xtask/interop/README.md`.
 //!
-//! `interop_client URL [--ca FILE | --insecure] [--deflate SETTING] [--no-masking]`
+//! `interop_client URL [--ca FILE | --insecure] [--http1 | --http2 | --h2c] [--deflate SETTING] [--no-masking]`
 
 use std::process::ExitCode;
 use std::time::Duration;

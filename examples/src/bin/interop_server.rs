@@ -1,7 +1,7 @@
 //! The server of the interop checks; what its paths do is told in `xtask/interop/README.md`.
 //!
-//! `interop_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--deflate SETTING] [--no-masking] [--threads N]
-//! [--until-stdin-ends]`
+//! `interop_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--http1 | --http2 | --h2c] [--deflate SETTING]
+//! [--no-masking] [--threads N] [--until-stdin-ends]`
 //!
 //! The options are told at [`ServerOptions`].
 

@@ -248,7 +248,7 @@ impl Connection {
         stream.sending.then_reset = Some(code);
         if matches!(stream.state, State::HalfClosedLocal | State::ReservedRemote) {
             match stream.is_tunnel {
-                true => self.stopped.push(key),
+                true => self.linger(key),
                 false => self.reset(key, code),
             }
         }

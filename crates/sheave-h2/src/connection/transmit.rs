@@ -19,20 +19,15 @@ impl Connection {
     /// What is to be written next: what is taken out counts as sent. Empty once there is nothing more to send, or that may
     /// be sent.
     pub fn transmit(&mut self, now: Instant) -> &mut Chunks {
+        self.look_at_output(now);
         if self.output.len() < BATCH && self.error().is_none() {
             self.transmit_control();
             self.transmit_credits(now);
             self.transmit_heads();
             self.transmit_content();
-            self.linger(now);
+            self.added_to_output();
         }
         &mut self.output
-    }
-
-    /// What was sent last on a tunnel has time to reach who it is for: a reset may overtake it behind a proxy.
-    fn linger(&mut self, now: Instant) {
-        let until = now.checked_add(self.config.tunnel_linger).unwrap_or(now);
-        self.lingering.extend(self.stopped.drain(..).map(|key| (until, key)));
     }
 
     /// What is to be written and was made ready.
@@ -199,7 +194,7 @@ impl Connection {
         if state.is_closed() {
             self.close(key, Closed::Ended);
         } else if stream.is_tunnel && stream.sending.then_reset.is_some() {
-            self.stopped.push(key);
+            self.linger(key);
         } else if let Some(code) = stream.sending.then_reset {
             RstStream { stream: key.id(), code }.write(self.output.tail());
             self.close(key, Closed::ResetHere);

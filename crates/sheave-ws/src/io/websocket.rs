@@ -61,8 +61,9 @@ impl<S: Transport> WebSocket<S> {
         self
     }
 
-    /// Notes the server's answer.
-    pub(super) fn response(mut self, response: Response<()>) -> Self {
+    /// Notes the server's answer, which [`handshake_response`](Self::handshake_response) tells.
+    #[must_use]
+    pub fn response(mut self, response: Response<()>) -> Self {
         self.receiving.opening_mut().response = Some(response);
         self
     }
