@@ -38,7 +38,7 @@ pub(crate) struct Carrier {
     id: ConnectionId,
     session: Option<tls::Session>,
     /// A server's. Here so that it lasts as long as any stream.
-    place: Option<Arc<Place>>,
+    _place: Option<Arc<Place>>,
     in_use: Mutex<InUse>,
     left: Notify,
 }
@@ -60,7 +60,7 @@ impl Carrier {
         let in_use =
             InUse { streams: 0, since: Instant::now(), closing: false, next: 0, closes: HashMap::new() };
         let (id, in_use) = (ConnectionId::new(), Mutex::new(in_use));
-        Arc::new(Self { id, session, place, in_use, left: Notify::new() })
+        Arc::new(Self { id, session, _place: place, in_use, left: Notify::new() })
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
@@ -69,10 +69,6 @@ impl Carrier {
 
     pub(crate) fn session(&self) -> Option<&tls::Session> {
         self.session.as_ref()
-    }
-
-    pub(crate) fn place(&self) -> Option<&Arc<Place>> {
-        self.place.as_ref()
     }
 
     /// Room for a stream, if there are fewer than `most`.

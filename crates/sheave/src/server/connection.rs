@@ -6,7 +6,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Method, StatusCode};
 use tokio::time::timeout;
 
@@ -191,7 +190,7 @@ where
     };
     let request = catch_unwind(AssertUnwindSafe(|| request.judged())).map_err(panicked)?;
     if let Some(refusal) = request.refusal() {
-        return request.respond(refusal.into_response().map(Bytes::from)).await;
+        return request.respond(refusal.into_response()).await;
     }
     let mut future = pin!(catch_unwind(AssertUnwindSafe(|| handler(request))).map_err(panicked)?);
     std::future::poll_fn(|cx| {

@@ -12,10 +12,9 @@ use super::home::{Home, Returned};
 use super::place::Place;
 use super::request::Request;
 use super::response;
-use crate::carrier::{Berth, Carrier};
+use crate::carrier::Carrier;
 use crate::error::Error;
-use crate::h2::io::RecvStream;
-use crate::h2::io::server::{SendResponse, handshake_with};
+use crate::h2::io::server::handshake_with;
 use crate::line::Line;
 use crate::tunnel::Tunnel;
 use crate::ws::CloseCode;
@@ -53,7 +52,11 @@ where
                 Some(Err(error)) => break Err(error.into()),
                 Some(Ok((request, respond))) => {
                     let Some(berth) = carrier.berth(usize::MAX) else { continue };
-                    let exchange = exchange(Arc::clone(&handler), request, respond, berth);
+                    let (head, receiving) = request.into_parts();
+                    let head = Box::new(http::Request::from_parts(head, ()));
+                    let (tunnel, home) = (Tunnel::requested(receiving, respond, berth), Arc::default());
+                    let request = Request::http2(head, tunnel, &place, &home);
+                    let exchange = exchange(Arc::clone(&handler), request, home, Arc::clone(&place));
                     exchanges.spawn(exchange.instrument(tracing::Span::current()));
                 }
             },
@@ -74,21 +77,12 @@ where
 }
 
 /// Has a request answered, or its WebSocket come to an end in order.
-async fn exchange<H, F>(
-    handler: Arc<H>,
-    request: http::Request<RecvStream>,
-    respond: SendResponse,
-    berth: Berth,
-) where
+async fn exchange<H, F>(handler: Arc<H>, request: Request, home: Arc<Home>, place: Arc<Place>)
+where
     H: Fn(Request) -> F,
     F: Future<Output = Result<(), Error>>,
 {
-    let Some(place) = berth.carrier().place().cloned() else { return };
-    let (head, receiving) = request.into_parts();
-    let home = Arc::new(Home::default());
-    let head = Box::new(http::Request::from_parts(head, ()));
-    let tunnel = Tunnel::requested(receiving, respond, berth);
-    let result = handle(&*handler, Request::http2(head, tunnel, &place, &home)).await;
+    let result = handle(&*handler, request).await;
     let Some(returned) = home.take() else { return };
     // Boxed: the task's memory is that of the longest part.
     let ended = Box::pin(end(returned, result.is_ok(), &place)).await;
