@@ -111,7 +111,7 @@ impl Request {
         let length = head.headers().get(CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
         // What follows a CONNECT is no body (RFC 9110 §9.3.6).
-        let ended = *head.method() == Method::CONNECT || tunnel.receiving.is_end_stream();
+        let ended = *head.method() == Method::CONNECT || tunnel.receiving.stream.is_end_stream();
         let body = Body::new(&head, length, ended);
         Self::new(head, body, Wire::Http2(Box::new(tunnel.into())), false, place, home)
     }
