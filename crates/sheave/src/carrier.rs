@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{fmt, mem};
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::h2;
 use crate::server::Place;
@@ -85,6 +86,17 @@ impl Carrier {
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let in_use = self.in_use();
         (in_use.streams == 0).then_some(in_use.since)
+    }
+
+    /// Waits until there has been no stream for so long.
+    pub(crate) async fn unused_for(&self, time: Duration) {
+        loop {
+            let since = self.idle().await;
+            sleep(time.saturating_sub(since.elapsed())).await;
+            if self.idle_since() == Some(since) {
+                return;
+            }
+        }
     }
 
     /// Waits until there is no stream.

@@ -100,7 +100,7 @@ impl Rest {
 /// What the connection is asked to do, in the order of the fields.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
-    pub(super) sections: VecDeque<Section>,
+    pub(super) sections: Vec<Section>,
     pub(super) content: Chunks,
     pub(super) end: Option<End>,
     pub(super) stop: Option<ErrorCode>,
@@ -112,7 +112,7 @@ pub(super) struct Wants {
 impl Wants {
     /// Whether it is a request that nobody waits for any more, and that nothing is sent with.
     pub(super) fn is_taken_back(&self) -> bool {
-        let ended = matches!(self.sections.front(), Some(Section::Request(_, true)));
+        let ended = matches!(self.sections.first(), Some(Section::Request(_, true)));
         self.reset.is_some() || ended && self.stop.is_some()
     }
 }
@@ -244,7 +244,7 @@ impl Cell {
             }
             state.sending.finished |=
                 matches!(section, Section::Request(_, true) | Section::Response(_, true));
-            state.wants.sections.push_back(section);
+            state.wants.sections.push(section);
             Ok(())
         })
     }
@@ -451,7 +451,7 @@ impl Cell {
 
     /// Whether it is a request that only some servers take (RFC 8441 §3).
     pub(super) fn wants_extended_connect(&self) -> bool {
-        match self.lock().wants.sections.front() {
+        match self.lock().wants.sections.first() {
             Some(Section::Request(request, _)) => request.extensions.get::<Protocol>().is_some(),
             _ => false,
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
 use tracing::Instrument as _;
 
 use super::connection::{handle, unanswered};
@@ -37,7 +36,8 @@ where
     let mut exchanges = JoinSet::new();
     let mut shutdown = pin!(tracker.shutdown());
     let mut overdue = pin!(tracker.overdue());
-    let mut idle = pin!(sleep_until(Instant::now() + settings.keep_alive));
+    let mut unused = pin!(carrier.unused_for(settings.keep_alive));
+    let mut stuck = pin!(carrier.unused_for(settings.keep_alive.saturating_add(settings.handshake_timeout)));
     let (mut ending, mut cut) = (false, false);
     let ended = loop {
         tokio::select! {
@@ -67,19 +67,16 @@ where
             },
             // Ended tasks are let go of one by one.
             Some(_) = exchanges.join_next() => {}
-            () = &mut idle, if !ending => {
-                let idle_since = carrier.idle_since().unwrap_or_else(Instant::now);
-                let until = idle_since + settings.keep_alive;
-                if until <= Instant::now() {
-                    ending = true;
-                    connection.shutdown();
-                } else {
-                    idle.as_mut().reset(until);
-                }
+            () = &mut unused, if !ending => {
+                ending = true;
+                connection.shutdown();
             }
+            // It was told to go, and holds on to something that is not whole.
+            () = &mut stuck => break Ok(()),
         }
     };
-    // Their streams are gone, and they know.
+    // Handlers may go on; their streams are gone, and they know.
+    drop(connection);
     while exchanges.join_next().await.is_some() {}
     ended
 }

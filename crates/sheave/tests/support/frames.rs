@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sheave::h2::frame::{self, Frame, Head, Setting};
 use sheave::h2::{ErrorCode, PREFACE, StreamId};
@@ -55,7 +55,7 @@ pub(crate) enum Seen {
     },
     Data {
         stream: u32,
-        data: Vec<u8>,
+        data: Bytes,
         end: bool,
     },
     Reset(u32, ErrorCode),
@@ -78,12 +78,12 @@ impl Seen {
 
 /// DATA with the end of the stream.
 pub(crate) fn last(stream: u32, data: &[u8]) -> Seen {
-    Seen::Data { stream, data: data.to_vec(), end: true }
+    Seen::Data { stream, data: Bytes::copy_from_slice(data), end: true }
 }
 
 /// DATA with more to come.
 pub(crate) fn some(stream: u32, data: &[u8]) -> Seen {
-    Seen::Data { stream, data: data.to_vec(), end: false }
+    Seen::Data { stream, data: Bytes::copy_from_slice(data), end: false }
 }
 
 /// A short frame as a server sends it.
@@ -264,6 +264,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         }
     }
 
+    /// The next frame that has nothing to do with the settings and windows that a connection begins with.
+    pub(crate) async fn next_but_settings(&mut self) -> Option<Seen> {
+        loop {
+            match self.next().await {
+                Some(Seen::Settings(_) | Seen::SettingsAck | Seen::Credit(..)) => {}
+                seen => return seen,
+            }
+        }
+    }
+
     /// So many bytes of DATA of this stream, which is the only one that says something.
     pub(crate) async fn take(&mut self, expected: u32, length: usize) -> Vec<u8> {
         let mut all = Vec::new();
@@ -309,9 +319,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
                 let (status, headers) = self.fields(frame.fragment);
                 Seen::Headers { stream: frame.stream.get(), status, headers, end: frame.end_stream }
             }
-            Frame::Data(frame) => {
-                Seen::Data { stream: frame.stream.get(), data: frame.data.to_vec(), end: frame.end_stream }
-            }
+            Frame::Data(frame) => Seen::Data {
+                stream: frame.stream.get(),
+                data: Bytes::copy_from_slice(frame.data),
+                end: frame.end_stream,
+            },
             Frame::RstStream(frame) => Seen::Reset(frame.stream.get(), frame.code),
             Frame::Ping(frame) if frame.ack => Seen::Pong(frame.payload),
             Frame::Ping(frame) => Seen::Ping(frame.payload),

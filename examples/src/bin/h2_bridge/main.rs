@@ -141,6 +141,11 @@ async fn serve(
         });
     }
     drop((listener, stopping));
-    let ended = timeout(LIMIT, async { while connections.join_next().await.is_some() {} }).await;
-    ended.map_err(|_| "connections did not end in time".into())
+    let end = async {
+        while connections.join_next().await.is_some() {}
+        if let Bridge::ToH2(pool) = &*bridge {
+            pool.end().await;
+        }
+    };
+    timeout(LIMIT, end).await.map_err(|_| "connections did not end in time".into())
 }

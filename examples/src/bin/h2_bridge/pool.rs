@@ -11,6 +11,7 @@ use sheave::h2::{self, Config};
 use sheave::tls::alpn_protocol;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 
 use crate::target::{Connected, Target};
 use crate::within;
@@ -20,7 +21,15 @@ const ATTEMPTS: usize = 3;
 
 pub(crate) struct Pool {
     target: Target,
-    connections: Mutex<Vec<Connection>>,
+    connections: Mutex<Connections>,
+}
+
+#[derive(Default)]
+struct Connections {
+    /// Those that take requests, as far as is known.
+    open: Vec<Connection>,
+    /// What drives them, and those that come to their end.
+    driving: JoinSet<()>,
 }
 
 struct Connection {
@@ -66,26 +75,27 @@ impl Pool {
     /// A place for one more stream: on a connection that there is, or on another.
     async fn place(&self) -> Result<(SendRequest, Place), Error> {
         // Who comes meanwhile waits, and finds the connection.
-        let mut connections = self.connections.lock().await;
-        connections.retain_mut(Connection::takes_requests);
-        for connection in &*connections {
+        let connections = &mut *self.connections.lock().await;
+        while connections.driving.try_join_next().is_some() {}
+        connections.open.retain_mut(Connection::takes_requests);
+        for connection in &connections.open {
             let settings = connection.requests.settings().await;
             if settings.is_ok_and(|settings| connection.open() < settings.max_concurrent_streams as usize) {
                 return Ok(connection.share());
             }
         }
-        let requests = within(self.dial()).await?;
+        let requests = within(self.dial(&mut connections.driving)).await?;
         let connection = Connection { requests, place: Arc::default() };
         let shared = connection.share();
-        connections.push(connection);
+        connections.open.push(connection);
         Ok(shared)
     }
 
-    async fn dial(&self) -> Result<SendRequest, Error> {
+    async fn dial(&self, driving: &mut JoinSet<()>) -> Result<SendRequest, Error> {
         let requests = match self.target.connect().await? {
-            Connected::Plain(tcp) => drive(tcp),
+            Connected::Plain(tcp) => drive(tcp, driving),
             // RFC 9113 §3.2: it is TLS that tells.
-            Connected::Tls(stream) if alpn_protocol(&*stream) == Some(b"h2") => drive(stream),
+            Connected::Tls(stream) if alpn_protocol(&*stream) == Some(b"h2") => drive(stream, driving),
             Connected::Tls(_) => return Err("the server does not speak HTTP/2".into()),
         };
         // RFC 8441 §3
@@ -94,12 +104,19 @@ impl Pool {
             false => Err("the server takes no WebSockets by HTTP/2".into()),
         }
     }
+
+    /// Ends the connections, once their streams have ended.
+    pub(crate) async fn end(&self) {
+        let connections = &mut *self.connections.lock().await;
+        connections.open.clear();
+        while connections.driving.join_next().await.is_some() {}
+    }
 }
 
 /// A connection, driven until all its streams have ended and nobody makes requests any more.
-fn drive(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> SendRequest {
+fn drive(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, driving: &mut JoinSet<()>) -> SendRequest {
     let (requests, connection) = handshake_with(io, Config::default());
-    tokio::spawn(async move {
+    driving.spawn(async move {
         if let Err(error) = connection.await {
             eprintln!("the connection to the server: {error}");
         }
