@@ -243,6 +243,22 @@ async fn a_refusal_s_body_is_bounded() {
     }
 }
 
+/// A server that wants no more of the request resets the stream behind its answer (RFC 9113 §8.1).
+#[tokio::test]
+async fn a_refusal_before_a_reset() {
+    let (near, far) = duplex(64 << 10);
+    let opening = tokio::spawn(h2_only().build().request("ws://example.org/").connect_over(near));
+    let mut frames = Frames::taking(far).await;
+    assert_eq!(frames.next().await, "HEADERS 1");
+    frames.headers(1, &[0x8d], false).await;
+    frames.data(1, b"no", true).await;
+    frames.reset(1, h2::ErrorCode::NO_ERROR).await;
+    let error = soon(opening).await.unwrap().unwrap_err();
+    let rejection = error.rejection().unwrap_or_else(|| panic!("{error:?}"));
+    assert_eq!((&rejection.body()[..], rejection.is_truncated()), (&b"no"[..], false));
+    assert_eq!(frames.next().await, "GOAWAY NO_ERROR");
+}
+
 /// A server that does not end its body, or breaks it off, has refused nevertheless.
 #[tokio::test(start_paused = true)]
 async fn a_refusal_s_body_without_an_end() {
