@@ -11,7 +11,7 @@ use crate::{Outcome, Tally, demo, h2, interop, memory, process, test, tidy, work
 ///
 /// A step that fails without counts of its own (formatting, a build) counts as one failure.
 pub(crate) fn task() -> Outcome {
-    let steps: [(&str, &dyn Fn() -> Outcome); 15] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 16] = [
         // No other step builds what is measured, which takes the libraries' dependencies from a file of its own.
         ("the bench's lock file", &|| {
             cargo(&["fetch", "--quiet", "--locked", "--manifest-path", "xtask/bench/Cargo.toml"], &[])
@@ -37,7 +37,8 @@ pub(crate) fn task() -> Outcome {
         ("autobahn client", &|| autobahn::run(&Run::sample(Role::Client))),
         ("autobahn server over TLS", &|| autobahn::run(&Run::tls(Role::Server))),
         ("autobahn client over TLS", &|| autobahn::run(&Run::tls(Role::Client))),
-        ("interop", &interop::task),
+        ("interop", &interop::http1),
+        ("interop over HTTP/2", &interop::http2),
         ("h2", &h2::all),
     ];
     let started = Instant::now();

@@ -10,6 +10,7 @@ mod demo;
 mod h2;
 mod interop;
 mod memory;
+mod ports;
 mod process;
 mod python;
 mod tally;
@@ -33,7 +34,8 @@ usage: cargo xtask <task>
   autobahn [server|client] [--tls | --sample] [--cases 1.*,2.*]
                             the Autobahn test suite against the server, the client, or both: all of it, sections 1-7
                             over TLS, or all with a sample of 12 and 13
-  interop                   other implementations against sheave, both ways, plain and over TLS
+  interop [http1|http2]     other implementations of WebSockets against sheave, both ways, plain and over TLS, also
+                            through proxies over HTTP/2
   h2 [conformance|interop]  a conformance suite against sheave's HTTP/2 server; other implementations of HTTP/2 and HPACK
                             against sheave, both ways, plain and over TLS
   h2 load                   sheave beside hyper: processor time per GET
@@ -70,7 +72,7 @@ fn run() -> Outcome {
         "demo" => demo::task(args),
         "h2" => h2::task(args),
         "ci" => no_more(args).and_then(|()| ci::task()),
-        "interop" => no_more(args).and_then(|()| interop::task()),
+        "interop" => interop::task(args),
         "test" => no_more(args).and_then(|()| test::task()),
         "tidy" => no_more(args).and_then(|()| tidy::task()),
         _ => Err(format!("no task is called {task:?}\n\n{USAGE}")),
