@@ -214,7 +214,7 @@ async fn sockets_apart(peer: &Peer) -> Result<(), Error> {
         ws => Err(Error::from(format!("{:?} and {connection:?}", ws.connection_id()))),
     };
     timeout(CLOSE_LIMIT, open("/echo").await?.close(CloseCode::GOING_AWAY)).await??;
-    if let Some(message) = timeout(CLOSE_LIMIT, open("/close/1001").await?.recv()).await?? {
+    if let Some(message) = timeout(CLOSE_LIMIT, open("/close/4000").await?.recv()).await?? {
         return Err(format!("{} instead of a Close", show(Some(&message))).into());
     }
     open("/echo").await?.send("broken off").await?;

@@ -91,7 +91,7 @@ async function apart(session) {
   const [first, closed] = await opened("/echo");
   first.close(1001);
   same(await closed, 1001);
-  same(await (await opened("/close/1001"))[1], 1001);
+  same(await (await opened("/close/4000"))[1], 4000);
   const [broken] = await opened("/echo");
   broken.send("broken off");
   broken._socket.close(http2.constants.NGHTTP2_CANCEL);

@@ -297,7 +297,7 @@ class Client:
         async with self.connect() as connection:
             other = await self.open(connection, "/echo")
             await (await self.open(connection, "/echo")).close(1001)
-            await (await self.open(connection, "/close/1001")).close()
+            await (await self.open(connection, "/close/4000")).close()
             broken = await self.open(connection, "/echo")
             await broken.send("broken off")
             broken.reset()

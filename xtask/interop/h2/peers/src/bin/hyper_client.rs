@@ -203,7 +203,7 @@ impl Client {
     async fn apart(&mut self) -> Result<(), Error> {
         let mut other = self.open("/echo").await?;
         self.close(&["1001"]).await?;
-        self.close_by_peer(&["1001"]).await?;
+        self.close_by_peer(&["4000"]).await?;
         let mut broken = self.open("/echo").await?;
         broken.send(Message::text("broken off")).await?;
         drop(broken);
