@@ -5,13 +5,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::autobahn::{self, Role, Run};
-use crate::{Outcome, Tally, demo, h2, interop, memory, process, test, tidy, workspace};
+use crate::{Outcome, Tally, browser, demo, h2, interop, memory, process, test, tidy, workspace};
 
 /// Runs every step, also after a failure, and closes with the sum of what they counted.
 ///
 /// A step that fails without counts of its own (formatting, a build) counts as one failure.
 pub(crate) fn task() -> Outcome {
-    let steps: [(&str, &dyn Fn() -> Outcome); 17] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 18] = [
         // No other step builds what is measured, which takes the libraries' dependencies from a file of its own.
         ("the bench's lock file", &|| {
             cargo(&["fetch", "--quiet", "--locked", "--manifest-path", "xtask/bench/Cargo.toml"], &[])
@@ -32,6 +32,7 @@ pub(crate) fn task() -> Outcome {
         ("tidy", &tidy::task),
         ("tests", &test::task),
         ("demo", &demo::once),
+        ("browser", &browser::task),
         ("idle memory", &memory::task),
         ("autobahn server", &|| autobahn::run(&Run::sample(Role::Server))),
         ("autobahn client", &|| autobahn::run(&Run::sample(Role::Client))),

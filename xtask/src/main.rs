@@ -3,6 +3,7 @@
 mod apt;
 mod autobahn;
 mod bench;
+mod browser;
 mod certificates;
 mod checks;
 mod ci;
@@ -34,6 +35,8 @@ usage: cargo xtask <task>
                             the Autobahn test suite against the server, the client, or both: all of it, sections 1-7
                             over TLS, or all with a sample of 12 and 13; with --h2 over HTTP/2, by way of h2_bridge
   interop                   other implementations against sheave, both ways, plain and over TLS
+  browser                   headless Chromium against sheave, over HTTP/2: a page that checks its WebSockets, and the demo's,
+                            of which it leaves pictures under target/browser
   h2 [conformance|interop]  a conformance suite against sheave's HTTP/2 server; other implementations of HTTP/2 and HPACK
                             against sheave, both ways, plain and over TLS
   h2 load                   sheave beside hyper: processor time per GET
@@ -69,6 +72,7 @@ fn run() -> Outcome {
         "bench" => bench::task(args),
         "demo" => demo::task(args),
         "h2" => h2::task(args),
+        "browser" => no_more(args).and_then(|()| browser::task()),
         "ci" => no_more(args).and_then(|()| ci::task()),
         "interop" => no_more(args).and_then(|()| interop::task()),
         "test" => no_more(args).and_then(|()| test::task()),
