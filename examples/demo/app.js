@@ -6,8 +6,8 @@ const $ = (id) => document.getElementById(id);
 const { page, version: pageVersion, connection: pageConnection } = document.documentElement.dataset;
 const origin = location.origin.replace("http", "ws");
 
-// How many sockets are opened at a time.
-const ATTEMPTS = 50;
+// How many sockets are opened at a time. Chromium delays each attempt the more, the more there are: by seconds from 16 on.
+const ATTEMPTS = 6;
 // On a socket whose echoes are late no more is sent than this.
 const AHEAD = 32;
 // What a point of the plot comprises, and how many there are.
@@ -88,11 +88,15 @@ class Socket {
   #ws;
   #sent = [];
   #told;
+  // Becomes whether it opened; the server says first how it came.
+  opened = new Promise((told) => (this.#told = told));
   connection;
   version;
   extensions;
   // When something came last.
   at = 0;
+  // By this page.
+  isClosed = false;
 
   constructor(measured, deflate, closed) {
     const query = `page=${page}&deflate=${deflate}&measure=${measured ? 1 : 0}`;
@@ -100,14 +104,9 @@ class Socket {
     this.#ws.binaryType = "arraybuffer";
     this.#ws.onmessage = ({ data }) => this.#hello(data);
     this.#ws.onclose = (event) => {
-      this.#told?.(false);
+      this.#told(false);
       closed(this, event);
     };
-  }
-
-  // Whether it opened; the server says first how it came.
-  get opened() {
-    return new Promise((told) => (this.#told = told));
   }
 
   get isOpen() {
@@ -117,8 +116,7 @@ class Socket {
   #hello(data) {
     Object.assign(this, JSON.parse(data));
     this.#ws.onmessage = ({ data }) => this.#echo(data);
-    this.#told?.(true);
-    this.#told = undefined;
+    this.#told(true);
     if (chosen.get("rate") === "max") this.send();
   }
 
@@ -140,17 +138,19 @@ class Socket {
   }
 
   close() {
+    this.isClosed = true;
     this.#ws.onmessage = null;
     this.#ws.onclose = null;
-    this.#told?.(false);
+    this.#told(false);
     this.#ws.close(1000);
   }
 }
 
 let running = false;
 let sockets = [];
-let opening = false;
-// Some could not be opened: browsers have a limit, Chromium 255 for a page, Firefox 200.
+// How many are being opened.
+let attempts = 0;
+// One could not be: browsers have a limit, Chromium of 255 for a page, Firefox of 200.
 let exhausted = false;
 
 const openSockets = () => sockets.filter((socket) => socket.isOpen);
@@ -164,26 +164,22 @@ function lost(socket, event) {
 }
 
 // Brings the number of sockets to what is chosen, some attempts at a time.
-async function adjust() {
-  if (opening) return;
-  opening = true;
+function adjust() {
+  for (const socket of sockets.splice(chosen.number("sockets"))) socket.close();
   exhausted = false;
-  while (running && sockets.length !== chosen.number("sockets")) {
-    const missing = chosen.number("sockets") - sockets.length;
-    if (missing < 0) {
-      for (const socket of sockets.splice(missing)) socket.close();
-      continue;
-    }
-    const batch = Array.from({ length: Math.min(missing, ATTEMPTS) }, () => {
-      const socket = new Socket(!sockets.length, chosen.get("deflate"), lost);
-      sockets.push(socket);
-      return socket.opened;
-    });
-    const opened = await Promise.all(batch);
-    exhausted = opened.includes(false) && sockets.length > 0;
-    if (exhausted) break;
+  while (attempts < ATTEMPTS && missing() > 0) attempt();
+}
+
+const missing = () => (running && !exhausted ? chosen.number("sockets") - sockets.length : 0);
+
+async function attempt() {
+  attempts++;
+  while (missing() > 0) {
+    const socket = new Socket(sockets.length === 0, chosen.get("deflate"), lost);
+    sockets.push(socket);
+    if (!(await socket.opened) && !socket.isClosed && sockets.length > 0) exhausted = true;
   }
-  opening = false;
+  attempts--;
 }
 
 function start() {
@@ -198,8 +194,8 @@ function stop() {
   running = false;
   $("run").textContent = "Start";
   $("run").classList.remove("running");
-  for (const socket of sockets) socket.close();
-  sockets = [];
+  $("open-note").textContent = "\u00a0";
+  for (const socket of sockets.splice(0)) socket.close();
 }
 
 // Sends at the chosen rate, turn by turn.
@@ -244,12 +240,12 @@ const stats = {
   samples: [],
   bytes: 0,
   points: [],
-  server: undefined,
-  // What the server had counted when these settings began.
+  // What the server had counted when it first told of the present settings.
   base: undefined,
 
   begin() {
-    this.base = this.server;
+    this.base = undefined;
+    show("ratio", ["–"], "\u00a0");
   },
 
   message(rtt, length) {
@@ -312,7 +308,6 @@ function update() {
 }
 
 function tell(server) {
-  stats.server = server;
   stats.base ??= server;
   $("server-counts").textContent =
     `${plural(server.sockets, "socket")} of this page on ${plural(server.connections, "TCP connection")}`;
@@ -321,8 +316,6 @@ function tell(server) {
   if (measured > 0) {
     const share = `${text(bytes(measured))} in ${text(bytes(wire))}`;
     show("ratio", [(measured / wire).toFixed(measured / wire < 10 ? 2 : 1), "×"], share);
-  } else if (!running) {
-    show("ratio", ["–"]);
   }
 }
 
