@@ -11,7 +11,7 @@ use crate::{Outcome, Tally, browser, demo, h2, interop, memory, process, test, t
 ///
 /// A step that fails without counts of its own (formatting, a build) counts as one failure.
 pub(crate) fn task() -> Outcome {
-    let steps: [(&str, &dyn Fn() -> Outcome); 16] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 18] = [
         // No other step builds what is measured, which takes the libraries' dependencies from a file of its own.
         ("the bench's lock file", &|| {
             cargo(&["fetch", "--quiet", "--locked", "--manifest-path", "xtask/bench/Cargo.toml"], &[])
@@ -38,6 +38,8 @@ pub(crate) fn task() -> Outcome {
         ("autobahn client", &|| autobahn::run(&Run::sample(Role::Client))),
         ("autobahn server over TLS", &|| autobahn::run(&Run::tls(Role::Server))),
         ("autobahn client over TLS", &|| autobahn::run(&Run::tls(Role::Client))),
+        ("autobahn server over HTTP/2", &|| autobahn::run(&Run::sample(Role::Server).over_h2())),
+        ("autobahn client over HTTP/2", &|| autobahn::run(&Run::sample(Role::Client).over_h2())),
         ("interop", &interop::task),
         ("h2", &h2::all),
     ];

@@ -31,9 +31,9 @@ usage: cargo xtask <task>
   test                      build and run every test of the workspace, doc tests included
   ci                        everything that a change has to pass; needs no network but to fetch its tools
   demo [--once]             the demo; arguments are passed on
-  autobahn [server|client] [--tls | --sample] [--cases 1.*,2.*]
+  autobahn [server|client] [--h2] [--tls | --sample] [--cases 1.*,2.*]
                             the Autobahn test suite against the server, the client, or both: all of it, sections 1-7
-                            over TLS, or all with a sample of 12 and 13
+                            over TLS, or all with a sample of 12 and 13; with --h2 over HTTP/2, by way of h2_bridge
   interop                   other implementations against sheave, both ways, plain and over TLS
   browser                   headless Chromium against sheave, over HTTP/2: a page that checks its WebSockets, and the demo's,
                             of which it leaves pictures under target/browser
