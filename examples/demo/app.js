@@ -10,6 +10,8 @@ const origin = location.origin.replace("http", "ws");
 const ATTEMPTS = 6;
 // On a socket whose echoes are late no more is sent than this.
 const AHEAD = 32;
+// How bright a dot may be.
+const LEVELS = 12;
 // What a point of the plot comprises, and how many there are.
 const BUCKET = 250;
 const POINTS = 120;
@@ -94,7 +96,7 @@ class Socket {
   version;
   extensions;
   // When something came last.
-  at = 0;
+  at = -Infinity;
   // By this page.
   isClosed = false;
 
@@ -373,6 +375,11 @@ function layout(groups, width, pitch, label) {
   return { boxes, bottom: y + row };
 }
 
+function dot(path, x, y, radius) {
+  path.moveTo(x + radius, y);
+  path.arc(x, y, radius, 0, 2 * Math.PI);
+}
+
 function drawMap(now) {
   const { context, width, height, color } = mapCanvas();
   const groups = [...Map.groupBy(openSockets(), (socket) => socket.connection)];
@@ -396,20 +403,23 @@ function drawMap(now) {
       context.fillStyle = color("quiet");
       context.fillText(`connection ${connection}: ${plural(members.length, "socket")}`, x + pad + 3, y + 18);
     }
+    // All that are equally bright are drawn at once.
+    const levels = Array.from({ length: LEVELS + 1 }, () => new Path2D());
+    const holes = new Path2D();
     members.forEach((socket, index) => {
-      const [cx, cy] = [x + pad + ((index % columns) + 0.5) * pitch, top + (Math.floor(index / columns) + 0.5) * pitch];
+      const cx = x + pad + ((index % columns) + 0.5) * pitch;
+      const cy = top + (Math.floor(index / columns) + 0.5) * pitch;
       // It fades within a third of a second.
-      const light = socket.at ? Math.exp((socket.at - now) / 110) : 0;
-      context.globalAlpha = 1;
-      context.fillStyle = color("line");
-      context.beginPath();
-      context.arc(cx, cy, radius, 0, 2 * Math.PI);
-      context.fill();
-      context.globalAlpha = 0.2 + 0.8 * light;
-      context.fillStyle = color("accent");
-      context.beginPath();
-      context.arc(cx, cy, radius * (0.8 + 0.3 * light), 0, 2 * Math.PI);
-      context.fill();
+      const level = Math.round(LEVELS * Math.exp((socket.at - now) / 110));
+      dot(holes, cx, cy, radius);
+      dot(levels[level], cx, cy, radius * (0.8 + (0.3 * level) / LEVELS));
+    });
+    context.fillStyle = color("line");
+    context.fill(holes);
+    context.fillStyle = color("accent");
+    levels.forEach((path, level) => {
+      context.globalAlpha = 0.2 + (0.8 * level) / LEVELS;
+      context.fill(path);
     });
     context.globalAlpha = 1;
   }
@@ -492,11 +502,15 @@ function drawPlot(now) {
   context.restore();
 }
 
+// At every second frame: the processor has other things to do.
+let frames = 0;
+
 function draw() {
+  requestAnimationFrame(draw);
+  if (frames++ % 2) return;
   const now = performance.now();
   drawMap(now);
   drawPlot(now);
-  requestAnimationFrame(draw);
 }
 
 // The echo by hand.
