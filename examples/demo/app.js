@@ -9,7 +9,7 @@ const origin = location.origin.replace("http", "ws");
 // How many sockets are opened at a time. Chromium delays each attempt the more, the more there are: by seconds from 16 on.
 const ATTEMPTS = 6;
 // On a socket whose echoes are late no more is sent than this.
-const AHEAD = 32;
+const AHEAD = 4;
 // How bright a dot may be.
 const LEVELS = 12;
 // What a point of the plot comprises, and how many there are.
@@ -43,21 +43,24 @@ function show(id, [value, unit], note) {
   if (note !== undefined) $(`${id}-note`).textContent = note;
 }
 
-// What is chosen.
+// What is chosen: sockets, rate (or "max"), size, content, deflate.
 
-const chosen = {
-  get(name) {
-    return $("controls").elements[name].value;
-  },
-  number(name) {
-    return Number(this.get(name));
-  },
-};
-
+const { elements } = $("controls");
 for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
-  const control = $("controls").elements[name];
-  if (control) control.value = value;
+  if (elements[name]) elements[name].value = value;
 }
+
+const chosen = {};
+
+// Looked up with every message, so not in the form.
+function choose() {
+  for (const name of ["sockets", "rate", "size", "content", "deflate"]) {
+    const { value } = elements[name];
+    chosen[name] = Number.isNaN(Number(value)) ? value : Number(value);
+  }
+}
+
+choose();
 
 // What is sent: pieces of a long text or of noise, so that making them costs next to nothing.
 
@@ -79,9 +82,9 @@ const noise = new Uint8Array(STOCK);
 for (let at = 0; at < STOCK; at += 65536) crypto.getRandomValues(noise.subarray(at, at + 65536));
 
 function message() {
-  const size = chosen.number("size");
+  const size = chosen.size;
   const at = Math.floor(Math.random() * (STOCK - size));
-  return chosen.get("content") === "noise" ? noise.subarray(at, at + size) : readings.slice(at, at + size);
+  return chosen.content === "noise" ? noise.subarray(at, at + size) : readings.slice(at, at + size);
 }
 
 // The sockets.
@@ -119,14 +122,14 @@ class Socket {
     Object.assign(this, JSON.parse(data));
     this.#ws.onmessage = ({ data }) => this.#echo(data);
     this.#told(true);
-    if (chosen.get("rate") === "max") this.send();
+    if (chosen.rate === "max") this.send();
   }
 
   #echo(data) {
     const now = performance.now();
     this.at = now;
     stats.message(now - this.#sent.shift(), typeof data === "string" ? data.length : data.byteLength);
-    if (running && chosen.get("rate") === "max" && this.#sent.length === 0) this.send();
+    if (running && chosen.rate === "max" && this.#sent.length === 0) this.send();
   }
 
   send() {
@@ -167,17 +170,17 @@ function lost(socket, event) {
 
 // Brings the number of sockets to what is chosen, some attempts at a time.
 function adjust() {
-  for (const socket of sockets.splice(chosen.number("sockets"))) socket.close();
+  for (const socket of sockets.splice(chosen.sockets)) socket.close();
   exhausted = false;
   while (attempts < ATTEMPTS && missing() > 0) attempt();
 }
 
-const missing = () => (running && !exhausted ? chosen.number("sockets") - sockets.length : 0);
+const missing = () => (running && !exhausted ? chosen.sockets - sockets.length : 0);
 
 async function attempt() {
   attempts++;
   while (missing() > 0) {
-    const socket = new Socket(sockets.length === 0, chosen.get("deflate"), lost);
+    const socket = new Socket(sockets.length === 0, chosen.deflate, lost);
     sockets.push(socket);
     if (!(await socket.opened) && !socket.isClosed && sockets.length > 0) exhausted = true;
   }
@@ -211,11 +214,11 @@ function tick() {
   ticked = now;
   const open = running ? openSockets() : [];
   if (open.length === 0) return;
-  if (chosen.get("rate") === "max") {
+  if (chosen.rate === "max") {
     for (const socket of open) if (socket.isIdle) socket.send();
     return;
   }
-  due += (elapsed / 1000) * chosen.number("rate") * open.length;
+  due += (elapsed / 1000) * chosen.rate * open.length;
   for (; due >= 1; due--) open[turn++ % open.length].send();
 }
 
@@ -226,6 +229,7 @@ $("controls").onsubmit = (event) => {
 };
 
 $("controls").onchange = ({ target }) => {
+  choose();
   if (!running) return;
   if (target.name === "deflate") {
     for (const socket of sockets.splice(0)) socket.close();
