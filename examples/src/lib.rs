@@ -58,10 +58,22 @@ pub fn deflate(setting: &str) -> Result<DeflateConfig, Error> {
 /// # Errors
 /// If the arguments are others, or the file is not there or holds no certificate.
 pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
+    match client_options_and_names()? {
+        (url, client, names) if names.is_empty() => Ok((url, client)),
+        (.., names) => Err(format!("unexpected argument {:?}", names[0]).into()),
+    }
+}
+
+/// The same, and what names follow upon the URL.
+///
+/// # Errors
+/// As there, names aside.
+pub fn client_options_and_names() -> Result<(String, sheave::ClientBuilder, Vec<String>), Error> {
     use lexopt::prelude::{Long, Value, ValueExt as _};
     const OPTIONS: &str =
         "[--ca FILE | --insecure] [--http1 | --http2 | --h2c] [--deflate SETTING] [--no-masking] URL";
     let (mut url, mut ca, mut insecure, mut config) = (None, None, false, Config::default());
+    let mut names = Vec::new();
     // The version, and the scheme that it is for.
     let (mut versions, mut scheme) = (Versions::Auto, "");
     let mut parser = lexopt::Parser::from_env();
@@ -75,6 +87,7 @@ pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
             Long("deflate") => config.deflate = Some(deflate(&parser.value()?.string()?)?),
             Long("no-masking") => config.no_masking = NoMasking::Always,
             Value(value) if url.is_none() => url = Some(value.string()?),
+            Value(value) => names.push(value.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -90,7 +103,7 @@ pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
     if !url.starts_with(scheme) {
         return Err("--http2 is for wss, and --h2c for ws".into());
     }
-    Ok((url, client))
+    Ok((url, client, names))
 }
 
 /// What the servers take: `[--addr HOST:PORT] [--tls [--ca-out FILE]] [--http1 | --http2 | --h2c] [--deflate SETTING]
@@ -252,12 +265,26 @@ pub fn show(message: Option<&Message>) -> String {
 #[derive(Debug, Default)]
 pub struct Checks {
     failed: Cell<bool>,
+    names: Vec<String>,
 }
 
 impl Checks {
-    /// Makes a check, in 20 seconds at most, and prints what came of it.
+    /// Of all checks those of these names; all if there are none.
+    pub fn named(names: Vec<String>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    /// Whether a check is asked for by its name.
+    pub fn names(&self, name: &str) -> bool {
+        self.names.iter().any(|named| named == name)
+    }
+
+    /// Makes a check, in 20 seconds at most, and prints what came of it; nothing if others are asked for.
     pub async fn check(&self, name: &str, result: impl Future<Output = Result<(), Error>>) {
         const LIMIT: Duration = Duration::from_secs(20);
+        if !self.names.is_empty() && !self.names(name) {
+            return;
+        }
         match tokio::time::timeout(LIMIT, result).await.unwrap_or_else(|_| Err("took too long".into())) {
             Ok(()) => println!("ok {name}"),
             Err(why) => {

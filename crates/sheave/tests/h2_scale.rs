@@ -103,18 +103,18 @@ fn client() -> Client {
     Client::builder().versions(Versions::Http2Only).build()
 }
 
-/// Opens so many, and has them used, lost, opened anew and closed.
-async fn live(server: &Running, counter: &AtomicUsize, number: usize) {
+/// Opens all, and has them used, lost, opened anew and closed.
+async fn live(server: &Running, counter: &AtomicUsize) {
     let client = client();
-    let mut sockets = open(&client, server, number).await;
+    let mut sockets = open(&client, server, SOCKETS).await;
     let per_connection: Vec<usize> = connections(&sockets).into_values().collect();
-    assert_eq!(per_connection, [number / CONNECTIONS; CONNECTIONS]);
+    assert_eq!(per_connection, [SOCKETS / CONNECTIONS; CONNECTIONS]);
     assert!(sockets.iter().all(|ws| ws.version() == http::Version::HTTP_2));
     exchange(&mut sockets).await;
 
     // One in a hundred of every connection.
     let mut deaf = Vec::new();
-    for i in (0..number / 100).rev() {
+    for i in (0..SOCKETS / 100).rev() {
         deaf.push(sockets.swap_remove(i * 100));
     }
     for ws in &mut deaf {
@@ -124,9 +124,9 @@ async fn live(server: &Running, counter: &AtomicUsize, number: usize) {
         exchange(&mut sockets).await;
     }
 
-    drop(sockets.drain(..number / 10));
-    settle(counter, number - number / 10).await;
-    sockets.extend(open(&client, server, number / 10).await);
+    drop(sockets.drain(..SOCKETS / 10));
+    settle(counter, SOCKETS - SOCKETS / 10).await;
+    sockets.extend(open(&client, server, SOCKETS / 10).await);
     assert_eq!(connections(&sockets).len(), CONNECTIONS);
     exchange(&mut sockets).await;
 
@@ -139,23 +139,12 @@ async fn live(server: &Running, counter: &AtomicUsize, number: usize) {
 async fn ten_thousand_sockets_on_ten_connections() {
     let counter = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&counter);
-    // The same number of connections, in turn with fewer and with all of the sockets.
-    let config = |streams| sheave::h2::Config::default().max_concurrent_streams(streams);
-    let few = {
-        let count = Arc::clone(&counter);
-        start(
-            |server| server.http2(config(SOCKETS as u32 / 100)),
-            move |request| echo(request, Arc::clone(&count)),
-        )
-    };
-    let few = few.await;
     let server = start(|server| server, move |request| echo(request, Arc::clone(&count))).await;
-    // What the first ones bring for good.
-    live(&few, &counter, SOCKETS / 10).await;
+    // What the first ones bring for good: buffers that threads keep, and the like.
+    live(&server, &counter).await;
     let start = settled_below(usize::MAX).await;
-    live(&server, &counter, SOCKETS).await;
+    live(&server, &counter).await;
     settled_below(start + start / 10).await;
-    few.stop().await;
     server.stop().await;
 }
 

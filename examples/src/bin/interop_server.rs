@@ -53,6 +53,7 @@ async fn answer(request: Request, config: Config) -> Result<(), sheave::Error> {
             }
             ws.send(format!("pong {payload}")).await?;
         }
+        ["deflate", "echo"] => {}
         ["fragments"] | ["deflate", ..] => {
             ws.feed_fragment("a".repeat(1000), false).await?;
             ws.ping("between").await?;
@@ -72,7 +73,7 @@ async fn answer(request: Request, config: Config) -> Result<(), sheave::Error> {
 fn deflate(wishes: &[&str]) -> Result<DeflateConfig, Error> {
     let config = DeflateConfig::default().threshold(0);
     let (server, client, takeover) = match *wishes {
-        ["asked"] => return Ok(config),
+        ["asked" | "echo"] => return Ok(config),
         ["imposed", server, client, takeover] => (server.parse()?, client.parse()?, takeover),
         _ => return Err("no such path".into()),
     };
