@@ -122,6 +122,8 @@ export class Chromium {
     });
     const { data } = await this.call("Page.captureScreenshot", { format: "png" });
     fs.writeFileSync(file, Buffer.from(data, "base64"));
+    // What is large is slow to draw.
+    await this.call("Emulation.clearDeviceMetricsOverride");
   }
 
   // Ends it in order, so that its log is whole.
