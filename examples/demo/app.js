@@ -506,15 +506,16 @@ function drawPlot(now) {
   context.restore();
 }
 
-// At every second frame: the processor has other things to do.
-let frames = 0;
+// Not with every frame: the processor has other things to do.
+const PAUSE = 50;
+let drawn = -PAUSE;
 
 function draw() {
   requestAnimationFrame(draw);
-  if (frames++ % 2) return;
   const now = performance.now();
+  if (now - drawn < PAUSE) return;
+  drawn = now;
   drawMap(now);
-  drawPlot(now);
 }
 
 // The echo by hand.
@@ -576,6 +577,10 @@ listen();
 openEcho();
 start();
 setInterval(tick, 10);
-setInterval(() => stats.point(performance.now()), BUCKET);
-setInterval(update, BUCKET);
+setInterval(() => {
+  const now = performance.now();
+  stats.point(now);
+  update();
+  drawPlot(now);
+}, BUCKET);
 requestAnimationFrame(draw);
