@@ -129,7 +129,7 @@ async fn an_accept_is_ignored() {
                 let stream = respond.send_response(response.body(()).unwrap(), false).unwrap();
                 let mut ws = support::peer::socket(request.into_body(), stream);
                 ws.send("open").await.unwrap();
-                pending().await
+                pending::<()>().await;
             })
             .await;
         let mut ws = soon(h2_only().build().connect(peer.ws("/"))).await.unwrap();
@@ -154,7 +154,7 @@ async fn what_was_agreed_on() {
     let peer = Peer::h2c(taking(), |_: Request<RecvStream>, respond: SendResponse| async move {
         let response = Response::builder().header("sec-websocket-protocol", "b");
         let _stream = respond.send_response(response.body(()).unwrap(), false);
-        pending().await
+        pending::<()>().await;
     })
     .await;
     let client = h2_only().build();
