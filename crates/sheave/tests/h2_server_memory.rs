@@ -3,12 +3,15 @@
 mod support;
 
 use std::alloc::System;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use sheave::Request;
 use sheave::h2::ErrorCode;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use support::frames::{Frames, Seen, data_frame, unmasked};
+use support::frames::{Frames, GET, Seen, data_frame, unmasked};
 use support::raw::{self, TEXT};
 use support::{echo, soon};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
@@ -87,4 +90,52 @@ async fn parts_of_frames() {
     let each = (held() - before) / SOCKETS as usize;
     println!("a part of 5 000 bytes: {each} bytes");
     assert!(each <= 10_000, "{each}");
+}
+
+/// Requests without a pause, each answered: what was held for one goes with it.
+#[tokio::test]
+async fn a_stream_of_requests() {
+    let _alone = ALONE.lock().await;
+    const REQUESTS: usize = 30_000;
+    const SETTLED: usize = 5_000;
+    let (count, samples) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]));
+    let (counted, sampled) = (Arc::clone(&count), Arc::clone(&samples));
+    let server = sheave::Server::detached().build().await.unwrap();
+    let (near, far) = duplex(1 << 20);
+    tokio::spawn(async move {
+        let handler = move |request: Request| {
+            let place = match counted.fetch_add(1, Ordering::Relaxed) + 1 {
+                SETTLED => Some(0),
+                REQUESTS => Some(1),
+                _ => None,
+            };
+            if let Some(place) = place {
+                sampled[place].store(held(), Ordering::Relaxed);
+            }
+            async move { request.respond(http::Response::new("")).await }
+        };
+        server.serve_connection(far, handler).await
+    });
+    let mut client = Frames::begin(near).await;
+    let mut requests = BytesMut::new();
+    for index in 0..REQUESTS as u32 {
+        requests.extend_from_slice(&client.headers(2 * index + 1, &GET, true));
+    }
+    // No more than there may be at once, and always some.
+    let each = requests.len() / REQUESTS;
+    let (mut sent, mut answered) = (0, 0);
+    while answered < REQUESTS {
+        let most = ((answered + 900) * each).min(requests.len());
+        if most >= sent + 100 * each || most == requests.len() && sent < most {
+            client.send(&requests[sent..most]).await;
+            sent = most;
+        }
+        let Seen::Headers { status: 200, end: true, .. } = client.see().await else { panic!() };
+        answered += 1;
+    }
+    assert_eq!(count.load(Ordering::Relaxed), REQUESTS);
+    let [before, after] = [0, 1].map(|place| samples[place].load(Ordering::Relaxed));
+    println!("after {SETTLED} requests {before} bytes, after {REQUESTS} {after}");
+    assert!(after < before + (2 << 20), "{before} {after}");
 }

@@ -36,8 +36,10 @@ where
     let mut exchanges = JoinSet::new();
     let mut shutdown = pin!(tracker.shutdown());
     let mut overdue = pin!(tracker.overdue());
-    let mut unused = pin!(carrier.unused_for(settings.keep_alive));
-    let mut stuck = pin!(carrier.unused_for(settings.keep_alive.saturating_add(settings.handshake_timeout)));
+    // What it takes for a first request, and to go when told so.
+    let (kept, patience) = (settings.keep_alive, settings.handshake_timeout);
+    let mut unused = pin!(carrier.unused_for(kept, patience));
+    let mut stuck = pin!(carrier.unused_for(kept.saturating_add(patience), patience.saturating_mul(2)));
     let (mut ending, mut cut) = (false, false);
     let ended = loop {
         tokio::select! {
@@ -63,6 +65,8 @@ where
                     let request = Request::http2(head, tunnel, &place, &home);
                     let exchange = exchange(Arc::clone(&handler), request, home, Arc::clone(&place));
                     exchanges.spawn(exchange.instrument(tracing::Span::current()));
+                    // Requests that never pause would keep the arm below from its turn.
+                    while exchanges.try_join_next().is_some() {}
                 }
             },
             // Ended tasks are let go of one by one.
