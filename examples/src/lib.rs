@@ -1,5 +1,7 @@
 //! What the examples have in common.
 
+pub mod demo;
+
 use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -199,31 +201,41 @@ impl ServerOptions {
     /// # Errors
     /// If the certificate of its authority cannot be written.
     pub fn certificate(&self) -> Result<Option<DevCertificate>, Error> {
-        if !self.tls {
-            return Ok(None);
-        }
-        let certificate = DevCertificate::generate(&["localhost", "127.0.0.1", "::1"])?;
-        if let Some(file) = &self.ca_out {
-            std::fs::write(file, certificate.ca_pem())?;
-        }
-        Ok(Some(certificate))
+        self.tls.then(|| certificate(self.ca_out.as_deref())).transpose()
     }
 
-    /// Returns when the server shall end: at Ctrl-C, and with `--until-stdin-ends` also at the end of its standard
-    /// input, which comes in any case when the process that holds the other end does.
+    /// Returns when the server shall end: see [`stop`].
     pub async fn stop(self) {
-        let (ended, end) = tokio::sync::oneshot::channel::<()>();
-        // A thread of its own, because the runtime would wait for one of its own to come back from the read.
-        let watch = self.until_stdin_ends.then(|| {
-            std::thread::spawn(|| {
-                let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-                drop(ended);
-            })
-        });
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = end, if watch.is_some() => {}
-        }
+        stop(self.until_stdin_ends).await;
+    }
+}
+
+/// A certificate for the occasion, whose authority's is written to the file `ca_out`.
+///
+/// # Errors
+/// If that cannot be written.
+pub fn certificate(ca_out: Option<&str>) -> Result<DevCertificate, Error> {
+    let certificate = DevCertificate::generate(&["localhost", "127.0.0.1", "::1"])?;
+    if let Some(file) = ca_out {
+        std::fs::write(file, certificate.ca_pem())?;
+    }
+    Ok(certificate)
+}
+
+/// Returns when a server shall end: at Ctrl-C, and with `until_stdin_ends` also at the end of its standard input, which
+/// comes in any case when the process that holds the other end does.
+pub async fn stop(until_stdin_ends: bool) {
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    // A thread of its own, because the runtime would wait for one of its own to come back from the read.
+    let watch = until_stdin_ends.then(|| {
+        std::thread::spawn(|| {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            drop(ended);
+        })
+    });
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = end, if watch.is_some() => {}
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{fmt, mem};
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::h2;
 use crate::server::Place;
@@ -37,7 +38,7 @@ pub(crate) struct Carrier {
     id: ConnectionId,
     session: Option<tls::Session>,
     /// A server's. Here so that it lasts as long as any stream.
-    place: Option<Arc<Place>>,
+    _place: Option<Arc<Place>>,
     in_use: Mutex<InUse>,
     left: Notify,
 }
@@ -59,7 +60,7 @@ impl Carrier {
         let in_use =
             InUse { streams: 0, since: Instant::now(), closing: false, next: 0, closes: HashMap::new() };
         let (id, in_use) = (ConnectionId::new(), Mutex::new(in_use));
-        Arc::new(Self { id, session, place, in_use, left: Notify::new() })
+        Arc::new(Self { id, session, _place: place, in_use, left: Notify::new() })
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
@@ -68,10 +69,6 @@ impl Carrier {
 
     pub(crate) fn session(&self) -> Option<&tls::Session> {
         self.session.as_ref()
-    }
-
-    pub(crate) fn place(&self) -> Option<&Arc<Place>> {
-        self.place.as_ref()
     }
 
     /// Room for a stream, if there are fewer than `most`.
@@ -89,6 +86,17 @@ impl Carrier {
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let in_use = self.in_use();
         (in_use.streams == 0).then_some(in_use.since)
+    }
+
+    /// Waits until there has been no stream for so long.
+    pub(crate) async fn unused_for(&self, time: Duration) {
+        loop {
+            let since = self.idle().await;
+            sleep(time.saturating_sub(since.elapsed())).await;
+            if self.idle_since() == Some(since) {
+                return;
+            }
+        }
     }
 
     /// Waits until there is no stream.

@@ -61,8 +61,11 @@ impl Tunnel {
         }
     }
 
-    /// Sends the response; with `end_stream`, nothing follows.
+    /// Sends the response; with `end_stream`, nothing follows. What cannot be one leaves the request unanswered.
     pub(crate) fn respond(&mut self, response: Response<()>, end_stream: bool) -> Result<(), h2::Error> {
+        if response.status().is_informational() {
+            return Err(h2::Usage::Malformed("an interim response for the final one").into());
+        }
         let Outlet::Unanswered(respond) = std::mem::replace(&mut self.sending, Outlet::Done) else {
             return Err(h2::Error::Closed);
         };

@@ -2,10 +2,10 @@
 
 mod support;
 
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
-use sheave::{CloseCode, Error, Message, OriginPolicy, Request, Server, Versions};
-use support::http2::{Http2, request, whole};
-use support::{echo, mirror, soon, start};
+use http::{Method, StatusCode};
+use sheave::{CloseCode, Message};
+use support::http2::{Http2, request};
+use support::{mirror, soon, start};
 
 #[tokio::test]
 async fn requests_and_websockets_share_a_connection() {

@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::Connection;
@@ -82,13 +81,16 @@ impl Connection {
     fn transmit_section(&mut self, key: StreamKey) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let sending = &mut stream.sending;
-        let Some(section) = sending.sections.pop_front() else { return };
+        if sending.sections.is_empty() {
+            return;
+        }
+        let section = sending.sections.remove(0);
         let end_stream = sending.sections.is_empty()
             && sending.queue.is_empty()
             && matches!(sending.ending, Some(Ending::EndStream));
         if sending.sections.is_empty() {
             // Most streams have no more.
-            sending.sections = VecDeque::new();
+            sending.sections = Vec::new();
         }
         match section {
             Section::Request(parts) => {

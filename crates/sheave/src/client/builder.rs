@@ -56,7 +56,8 @@ impl ClientBuilder {
     /// Pings the peer after this long without a sign of life ([`Config::keepalive_interval`]). Default:
     /// never.
     ///
-    /// Over HTTP/2 it is the connection that does so, once for all of its WebSockets (RFC 9113 §6.7).
+    /// Over HTTP/2 it is the connection that does so, once for all of its WebSockets (RFC 9113 §6.7), whose
+    /// [`rtt`](crate::ws::io::WebSocket::rtt) does not tell of it.
     #[must_use]
     pub fn keepalive(mut self, interval: Duration) -> Self {
         self.config.keepalive_interval = Some(interval);

@@ -1,5 +1,7 @@
 //! The life of one connection: TLS, requests, perhaps a WebSocket, an end in order.
 
+use std::any::Any;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -93,32 +95,39 @@ where
 
 /// The connection, with TLS if the server has it, and whether HTTP/2 is spoken on it; `None` if a shutdown comes first.
 async fn begin(plain: Plain, settings: &Settings, tracker: &Tracker) -> Result<Option<(Line, bool)>, Error> {
-    let line = async {
-        let line = match &settings.tls {
+    let begun = async {
+        let mut line = match &settings.tls {
             None => Line::from(plain),
-            Some(tls) => TlsStream::from(tls.accept(plain).await?).into(),
+            Some(tls) => TlsStream::from(in_time(settings, tls.accept(plain)).await?).into(),
         };
-        tell(line, settings.versions).await
+        let is_http2 = in_time(settings, tell(&mut line, settings.versions)).await?;
+        Ok((line, is_http2))
     };
     tokio::select! {
         biased;
         () = tracker.shutdown() => Ok(None),
-        line = timeout(settings.handshake_timeout, line) => match line {
-            Ok(line) => line.map(Some),
-            Err(_) => Err(ws::Error::Timeout(Timeout::Handshake).into()),
-        },
+        begun = begun => begun.map(Some),
+    }
+}
+
+async fn in_time<T, E: Into<Error>>(
+    settings: &Settings,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error> {
+    match timeout(settings.handshake_timeout, work).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(_) => Err(ws::Error::Timeout(Timeout::Handshake).into()),
     }
 }
 
 /// Tells by ALPN, or else by how the client begins (RFC 9113 §3.4), whether it speaks HTTP/2.
-async fn tell(mut line: Line, versions: Versions) -> Result<(Line, bool), Error> {
-    let is_http2 = match (versions, line.alpn()) {
-        (Versions::Http1Only, _) => false,
-        (Versions::Http2Only, _) => true,
-        (Versions::Auto, Some(protocol)) => protocol == b"h2",
-        (Versions::Auto, None) => line.begins_with(PREFACE).await?,
-    };
-    Ok((line, is_http2))
+async fn tell(line: &mut Line, versions: Versions) -> io::Result<bool> {
+    match (versions, line.alpn()) {
+        (Versions::Http1Only, _) => Ok(false),
+        (Versions::Http2Only, _) => Ok(true),
+        (Versions::Auto, Some(protocol)) => Ok(protocol == b"h2"),
+        (Versions::Auto, None) => line.begins_with(PREFACE).await,
+    }
 }
 
 /// Waits for the next request that a handler can be given; a shutdown comes before one whose head is not whole.
@@ -172,28 +181,38 @@ fn answer(error: &Error) -> Option<Refusal> {
 }
 
 /// Runs the handler; its panic, or that of the origin policy, is an error like others.
-pub(super) async fn handle<H, F>(handler: &H, request: Request) -> Result<(), Error>
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` would keep its arguments twice, for as long as the handler runs"
+)]
+pub(super) fn handle<'a, H, F>(
+    handler: &'a H,
+    mut request: Request,
+) -> impl Future<Output = Result<(), Error>> + use<'a, H, F>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Result<(), Error>>,
 {
-    let panicked = |_| {
-        tracing::error!("a handler or an origin policy panicked");
-        Error::other("the handler or the origin policy panicked")
-    };
-    let request = catch_unwind(AssertUnwindSafe(|| request.judged())).map_err(panicked)?;
-    if let Some(refusal) = request.refusal() {
-        return request.respond(refusal.into_response().map(Bytes::from)).await;
-    }
-    let mut future = pin!(catch_unwind(AssertUnwindSafe(|| handler(request))).map_err(panicked)?);
-    std::future::poll_fn(|cx| {
-        let future: Pin<&mut F> = future.as_mut();
-        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-            Ok(poll) => poll,
-            Err(panic) => std::task::Poll::Ready(Err(panicked(panic))),
+    async move {
+        catch_unwind(AssertUnwindSafe(|| request.judge())).map_err(panicked)?;
+        if let Some(refusal) = request.refusal() {
+            return request.respond(refusal.into_response().map(Bytes::from)).await;
         }
-    })
-    .await
+        let mut future = pin!(catch_unwind(AssertUnwindSafe(|| handler(request))).map_err(panicked)?);
+        std::future::poll_fn(|cx| {
+            let future: Pin<&mut F> = future.as_mut();
+            match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+                Ok(poll) => poll,
+                Err(panic) => std::task::Poll::Ready(Err(panicked(panic))),
+            }
+        })
+        .await
+    }
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Error {
+    tracing::error!("a handler or an origin policy panicked");
+    Error::other("the handler or the origin policy panicked")
 }
 
 /// What is told of a request that the handler did not answer: that it failed, if it did, with what was wrong with the body.

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
 use crate::ws::handshake::has_token;
@@ -15,6 +15,10 @@ pub(super) fn complete(
     keep_alive: bool,
 ) -> Response<Bytes> {
     let status = response.status();
+    if status == StatusCode::RESET_CONTENT {
+        // RFC 9110 §15.3.6
+        *response.body_mut() = Bytes::new();
+    }
     let length = response.body().len();
     let head_only = *request.method() == Method::HEAD;
     // RFC 9110 §8.6: these have no content and announce none.
@@ -40,6 +44,7 @@ pub(super) fn complete(
         for name in [
             CONNECTION,
             UPGRADE,
+            TE,
             HeaderName::from_static("keep-alive"),
             HeaderName::from_static("proxy-connection"),
         ] {

@@ -71,10 +71,23 @@ impl Http2 {
 
     /// Opens a WebSocket.
     pub(crate) async fn open(&mut self) -> Socket {
-        let (response, send) = self.ask_for(HeaderMap::new(), Some("websocket"));
-        let response = soon(response).await.unwrap();
+        self.open_at("/chat").await
+    }
+
+    /// Opens a WebSocket on this path.
+    pub(crate) async fn open_at(&mut self, path: &str) -> Socket {
+        self.try_open(path).await.expect("a WebSocket")
+    }
+
+    /// The same; `None` if that fails.
+    pub(crate) async fn try_open(&mut self, path: &str) -> Option<Socket> {
+        let client: ClientRequest = format!("ws://example.org{path}").parse().unwrap();
+        let mut request = client.connect(&[]).unwrap();
+        request.extensions_mut().insert(Protocol::websocket());
+        let (response, send) = self.requests.send_request(request, false).ok()?;
+        let response = soon(response).await.ok()?;
         assert_eq!(response.status(), 200);
-        socket(response.into_body(), send)
+        Some(socket(response.into_body(), send))
     }
 }
 
