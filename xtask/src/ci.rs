@@ -40,7 +40,7 @@ pub(crate) fn task() -> Outcome {
         ("autobahn client over TLS", &|| autobahn::run(&Run::tls(Role::Client))),
         ("autobahn server over HTTP/2", &|| autobahn::run(&Run::sample(Role::Server).over_h2())),
         ("autobahn client over HTTP/2", &|| autobahn::run(&Run::sample(Role::Client).over_h2())),
-        ("interop", &interop::http1),
+        ("interop over HTTP/1.1", &interop::http1),
         ("interop over HTTP/2", &interop::http2),
         ("h2", &h2::all),
     ];

@@ -251,7 +251,9 @@ enum Then {
 #[tokio::test]
 async fn alpn() {
     use Then::{Http1, Http2, NoProtocol, PrefaceRefused, RequestRefused};
-    let cases: [(Versions, &[(&[&[u8]], Option<&[u8]>, Then)]); 3] = [
+    type Offered<'a> = &'a [&'a [u8]];
+    type Agreed<'a> = (Offered<'a>, Option<&'a [u8]>, Then);
+    let cases: [(Versions, &[Agreed<'_>]); 3] = [
         (
             Versions::Auto,
             &[
