@@ -152,7 +152,8 @@ async fn over_tcp_and_tls() {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (far, _) = listener.accept().await.unwrap();
-            (near.set_nodelay(true).unwrap(), far.set_nodelay(true).unwrap());
+            near.set_nodelay(true).unwrap();
+            far.set_nodelay(true).unwrap();
             let mut builder = Server::detached();
             if with_tls {
                 builder = builder.tls(dev.server_config_builder().build().unwrap());
