@@ -163,7 +163,7 @@ impl Drop for Berth {
         }
         drop(in_use);
         drop(handle);
-        // Whoever may open another stream waits for it, or whoever ends the connection.
+        // Whoever ends the connection waits for it.
         self.carrier.left.notify_waiters();
     }
 }

@@ -25,8 +25,9 @@ pub(crate) struct Tunnel {
 #[derive(Debug)]
 pub(crate) struct Inlet {
     pub(crate) stream: RecvStream,
-    /// Whether something was added to the input since it was last cut to its size.
+    /// Whether something was added to the input since it was last cut to its size, and how much that was then.
     is_loose: bool,
+    cut: usize,
 }
 
 /// What is sent.
@@ -102,7 +103,7 @@ impl Tunnel {
 
 impl Inlet {
     fn new(stream: RecvStream) -> Self {
-        Self { stream, is_loose: false }
+        Self { stream, is_loose: false, cut: 0 }
     }
 
     /// The content of a DATA frame becomes the input as it is, if there is no other.
@@ -121,6 +122,7 @@ impl Inlet {
         self.is_loose = true;
         if input.is_empty() {
             *input = data;
+            self.cut = 0;
         } else {
             // A claimed length earns room only in proportion to what has really come.
             input.reserve(missing.clamp(length, length.max(input.len())));
@@ -133,8 +135,13 @@ impl Inlet {
     fn rest(&mut self, input: &mut BytesMut) {
         // More is not so little beside what it may hold.
         const MOST: usize = 64 << 10;
-        if std::mem::take(&mut self.is_loose) && input.len() <= MOST {
+        const LITTLE: usize = 2 << 10;
+        // What comes bit by bit is not copied with each.
+        let has_grown = input.len() <= LITTLE || input.len() >= 2 * self.cut;
+        if self.is_loose && has_grown && input.len() <= MOST {
             *input = BytesMut::from(&input[..]);
+            self.cut = input.len();
+            self.is_loose = false;
         }
     }
 }

@@ -254,3 +254,33 @@ async fn a_connection_counts_as_one() {
     }
     assert_eq!(soon(second).await.unwrap(), (200, b"/page".to_vec()));
 }
+
+/// CVE-2023-44487: a handler goes on when its request is taken back, so there may only be so many.
+#[tokio::test(start_paused = true)]
+async fn handlers_of_requests_that_were_taken_back() {
+    const STREAMS: u32 = 4;
+    let at_work = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&at_work);
+    let http2 = sheave::h2::Config::default().max_concurrent_streams(STREAMS);
+    let (near, _task) = detached(
+        |server| server.http2(http2),
+        move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            std::future::pending()
+        },
+    )
+    .await;
+    let mut client = Frames::begin(near).await;
+    for number in 0..100 {
+        let stream = 2 * number + 1;
+        client.request(stream, &GET, true).await;
+        if number >= 2 * STREAMS {
+            assert_eq!(client.see().await, Seen::Reset(stream, ErrorCode::REFUSED_STREAM));
+        } else {
+            // Its handler has begun.
+            sleep(Duration::from_millis(1)).await;
+            client.reset(stream, ErrorCode::CANCEL).await;
+        }
+    }
+    assert_eq!(at_work.load(Ordering::SeqCst), 2 * STREAMS as usize);
+}

@@ -15,6 +15,7 @@ use super::response;
 use super::wire::Wire;
 use crate::carrier::Carrier;
 use crate::error::Error;
+use crate::h2::ErrorCode;
 use crate::h2::io::server::handshake_with;
 use crate::line::Line;
 use crate::stream::Stream;
@@ -34,6 +35,8 @@ where
     place.carry(&carrier);
     let mut connection = handshake_with(line, settings.http2.clone());
     let mut exchanges = JoinSet::new();
+    // A handler may take a while to see that its stream is gone.
+    let most = (settings.http2.get_max_concurrent_streams() as usize).saturating_mul(2);
     let mut shutdown = pin!(tracker.shutdown());
     let mut overdue = pin!(tracker.overdue());
     // What it takes for a first request, and to go when told so.
@@ -56,6 +59,8 @@ where
             accepted = connection.accept() => match accepted {
                 None => break Ok(()),
                 Some(Err(error)) => break Err(error.into()),
+                // Handlers of requests that were taken back are still at work.
+                Some(Ok((_, respond))) if exchanges.len() >= most => respond.reset(ErrorCode::REFUSED_STREAM),
                 Some(Ok((request, respond))) => {
                     let Some(berth) = carrier.berth(usize::MAX) else { continue };
                     let (head, receiving) = request.into_parts();
