@@ -1,5 +1,7 @@
 //! What the examples have in common.
 
+pub mod demo;
+
 use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use sheave::tls::DevCertificate;
 use sheave::{
-    CloseCode, CloseFrame, Config, DeflateConfig, Message, NoMasking, Server, ServerBuilder, WebSocket,
+    CloseCode, CloseFrame, Config, DeflateConfig, Message, NoMasking, Server, ServerBuilder, Versions,
+    WebSocket,
 };
 
 /// What may go wrong in an example.
@@ -48,42 +51,65 @@ pub fn deflate(setting: &str) -> Result<DeflateConfig, Error> {
     })
 }
 
-/// What the clients take, `[--ca FILE | --insecure] [--deflate SETTING] [--no-masking] URL`: the URL, and a builder
-/// that does accordingly. What a setting is, is told at [`deflate`]; `--no-masking` offers that on any transport.
+/// What the clients take, `[--ca FILE | --insecure] [--http1 | --http2 | --h2c] [--deflate SETTING] [--no-masking] URL`:
+/// the URL, and a builder that does accordingly. `--http2` is HTTP/2 alone for `wss`, and `--h2c` for `ws`. What a
+/// setting is, is told at [`deflate`]; `--no-masking` offers that on any transport.
 ///
 /// # Errors
 /// If the arguments are others, or the file is not there or holds no certificate.
 pub fn client_options() -> Result<(String, sheave::ClientBuilder), Error> {
+    match client_options_and_names()? {
+        (url, client, names) if names.is_empty() => Ok((url, client)),
+        (.., names) => Err(format!("unexpected argument {:?}", names[0]).into()),
+    }
+}
+
+/// The same, and what names follow upon the URL.
+///
+/// # Errors
+/// As there, names aside.
+pub fn client_options_and_names() -> Result<(String, sheave::ClientBuilder, Vec<String>), Error> {
     use lexopt::prelude::{Long, Value, ValueExt as _};
+    const OPTIONS: &str =
+        "[--ca FILE | --insecure] [--http1 | --http2 | --h2c] [--deflate SETTING] [--no-masking] URL";
     let (mut url, mut ca, mut insecure, mut config) = (None, None, false, Config::default());
+    let mut names = Vec::new();
+    // The version, and the scheme that it is for.
+    let (mut versions, mut scheme) = (Versions::Auto, "");
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("ca") => ca = Some(parser.value()?.string()?),
             Long("insecure") => insecure = true,
+            Long("http1") => (versions, scheme) = (Versions::Http1Only, ""),
+            Long("http2") => (versions, scheme) = (Versions::Http2Only, "wss:"),
+            Long("h2c") => (versions, scheme) = (Versions::Http2Only, "ws:"),
             Long("deflate") => config.deflate = Some(deflate(&parser.value()?.string()?)?),
             Long("no-masking") => config.no_masking = NoMasking::Always,
             Value(value) if url.is_none() => url = Some(value.string()?),
+            Value(value) => names.push(value.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
     let tls = sheave::tls::ClientConfig::builder();
-    let client = sheave::Client::builder().config(config);
+    let client = sheave::Client::builder().config(config).versions(versions);
     let client = match ca {
         Some(_) if insecure => return Err("--ca and --insecure contradict each other".into()),
         Some(file) => client.tls(tls.roots_pem_file(file).build()?),
         None if insecure => client.tls(tls.danger_accept_invalid_certificates().build()?),
         None => client,
     };
-    Ok((
-        url.ok_or("a URL is needed: [--ca FILE | --insecure] [--deflate SETTING] [--no-masking] URL")?,
-        client,
-    ))
+    let url = url.ok_or_else(|| format!("a URL is needed: {OPTIONS}"))?;
+    if !url.starts_with(scheme) {
+        return Err("--http2 is for wss, and --h2c for ws".into());
+    }
+    Ok((url, client, names))
 }
 
-/// What the servers take: `[--addr HOST:PORT] [--tls [--ca-out FILE]] [--deflate SETTING] [--no-masking] [--threads N]
-/// [--until-stdin-ends]`.
+/// What the servers take: `[--addr HOST:PORT] [--tls [--ca-out FILE]] [--http1 | --http2 | --h2c] [--deflate SETTING]
+/// [--no-masking] [--threads N] [--until-stdin-ends]`.
 ///
+/// `--http1` serves HTTP/1.1 alone, `--http2` HTTP/2 alone over TLS, `--h2c` HTTP/2 alone without TLS; else both are served.
 /// `--deflate` accepts permessage-deflate, see [`deflate`]; `--no-masking` accepts that on any transport.
 /// `--tls` uses a certificate made for the occasion; `--ca-out` writes the certificate of its authority to a file. With
 /// `--threads 1` everything runs on one thread. A server ends in order at Ctrl-C, and with `--until-stdin-ends` also
@@ -94,6 +120,8 @@ pub struct ServerOptions {
     pub addr: String,
     /// What was said of extensions.
     pub config: Config,
+    /// Which versions of HTTP are served.
+    pub versions: Versions,
     tls: bool,
     ca_out: Option<String>,
     threads: usize,
@@ -121,14 +149,19 @@ impl ServerOptions {
         let mut options = Self {
             addr: addr.to_owned(),
             config: Config::default(),
+            versions: Versions::Auto,
             tls: false,
             ca_out: None,
             threads: 0,
             until_stdin_ends: false,
         };
+        let mut needs_tls = None;
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
+                Long("http1") => options.versions = Versions::Http1Only,
+                Long("http2") => (options.versions, needs_tls) = (Versions::Http2Only, Some(true)),
+                Long("h2c") => (options.versions, needs_tls) = (Versions::Http2Only, Some(false)),
                 Long("addr") => options.addr = parser.value()?.string()?,
                 Long("tls") => options.tls = true,
                 Long("ca-out") => options.ca_out = Some(parser.value()?.string()?),
@@ -138,6 +171,9 @@ impl ServerOptions {
                 Long("until-stdin-ends") => options.until_stdin_ends = true,
                 other => return Err(other.unexpected().into()),
             }
+        }
+        if needs_tls.is_some_and(|needs| needs != options.tls) {
+            return Err("--http2 needs --tls, and --h2c is without".into());
         }
         if options.ca_out.is_some() && !options.tls {
             return Err("--ca-out needs --tls".into());
@@ -149,7 +185,8 @@ impl ServerOptions {
     ///
     /// # Errors
     /// If it cannot listen, or the certificate cannot be written.
-    pub async fn listen(&self, mut builder: ServerBuilder) -> Result<Server, Error> {
+    pub async fn listen(&self, builder: ServerBuilder) -> Result<Server, Error> {
+        let mut builder = builder.versions(self.versions);
         if let Some(certificate) = self.certificate()? {
             builder = builder.tls(certificate.server_config_builder().build()?);
         }
@@ -164,31 +201,41 @@ impl ServerOptions {
     /// # Errors
     /// If the certificate of its authority cannot be written.
     pub fn certificate(&self) -> Result<Option<DevCertificate>, Error> {
-        if !self.tls {
-            return Ok(None);
-        }
-        let certificate = DevCertificate::generate(&["localhost", "127.0.0.1", "::1"])?;
-        if let Some(file) = &self.ca_out {
-            std::fs::write(file, certificate.ca_pem())?;
-        }
-        Ok(Some(certificate))
+        self.tls.then(|| certificate(self.ca_out.as_deref())).transpose()
     }
 
-    /// Returns when the server shall end: at Ctrl-C, and with `--until-stdin-ends` also at the end of its standard
-    /// input, which comes in any case when the process that holds the other end does.
+    /// Returns when the server shall end: see [`stop`].
     pub async fn stop(self) {
-        let (ended, end) = tokio::sync::oneshot::channel::<()>();
-        // A thread of its own, because the runtime would wait for one of its own to come back from the read.
-        let watch = self.until_stdin_ends.then(|| {
-            std::thread::spawn(|| {
-                let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-                drop(ended);
-            })
-        });
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = end, if watch.is_some() => {}
-        }
+        stop(self.until_stdin_ends).await;
+    }
+}
+
+/// A certificate for the occasion, whose authority's is written to the file `ca_out`.
+///
+/// # Errors
+/// If that cannot be written.
+pub fn certificate(ca_out: Option<&str>) -> Result<DevCertificate, Error> {
+    let certificate = DevCertificate::generate(&["localhost", "127.0.0.1", "::1"])?;
+    if let Some(file) = ca_out {
+        std::fs::write(file, certificate.ca_pem())?;
+    }
+    Ok(certificate)
+}
+
+/// Returns when a server shall end: at Ctrl-C, and with `until_stdin_ends` also at the end of its standard input, which
+/// comes in any case when the process that holds the other end does.
+pub async fn stop(until_stdin_ends: bool) {
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    // A thread of its own, because the runtime would wait for one of its own to come back from the read.
+    let watch = until_stdin_ends.then(|| {
+        std::thread::spawn(|| {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            drop(ended);
+        })
+    });
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = end, if watch.is_some() => {}
     }
 }
 
@@ -218,12 +265,26 @@ pub fn show(message: Option<&Message>) -> String {
 #[derive(Debug, Default)]
 pub struct Checks {
     failed: Cell<bool>,
+    names: Vec<String>,
 }
 
 impl Checks {
-    /// Makes a check, in 20 seconds at most, and prints what came of it.
+    /// Of all checks those of these names; all if there are none.
+    pub fn named(names: Vec<String>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    /// Whether a check is asked for by its name.
+    pub fn names(&self, name: &str) -> bool {
+        self.names.iter().any(|named| named == name)
+    }
+
+    /// Makes a check, in 20 seconds at most, and prints what came of it; nothing if others are asked for.
     pub async fn check(&self, name: &str, result: impl Future<Output = Result<(), Error>>) {
         const LIMIT: Duration = Duration::from_secs(20);
+        if !self.names.is_empty() && !self.names(name) {
+            return;
+        }
         match tokio::time::timeout(LIMIT, result).await.unwrap_or_else(|_| Err("took too long".into())) {
             Ok(()) => println!("ok {name}"),
             Err(why) => {

@@ -1,25 +1,20 @@
 //! The examples as a user runs them: programs with arguments, input and output.
 
+mod common;
+
 use std::process::Stdio;
 use std::time::Duration;
 
-use sheave::{CloseCode, Message, WebSocket};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use common::bridge::{bounded, bridge};
+use common::{LIMIT, start};
+use sheave::{Client, CloseCode, Config, DeflateConfig, Message, Versions, WebSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-const LIMIT: Duration = Duration::from_secs(60);
-
 /// A program that serves, and its URL.
 async fn serve(program: &str, arguments: &[&str]) -> (Child, String) {
-    let mut command = Command::new(program);
-    command.args(["--addr", "127.0.0.1:0"]).args(arguments);
-    let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-    let mut line = String::new();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    timeout(LIMIT, output.read_line(&mut line)).await.unwrap().unwrap();
-    let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
-    (child, url)
+    start(program, &[&["--addr", "127.0.0.1:0"], arguments].concat()).await
 }
 
 async fn text(ws: &mut WebSocket) -> String {
@@ -109,14 +104,8 @@ async fn chat_keeps_rooms_apart_and_tells_the_slow() {
 #[tokio::test]
 async fn servers_end_in_order_when_their_input_does() {
     for program in [env!("CARGO_BIN_EXE_echo_server"), env!("CARGO_BIN_EXE_interop_server")] {
-        let mut command = Command::new(program);
-        command.args(["--addr", "127.0.0.1:0", "--until-stdin-ends"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut server = command.spawn().unwrap();
-        let mut line = String::new();
-        let mut output = BufReader::new(server.stdout.take().unwrap());
-        timeout(LIMIT, output.read_line(&mut line)).await.unwrap().unwrap();
-        let mut ws = sheave::connect(line.trim().strip_prefix("listening on ").unwrap()).await.unwrap();
+        let (mut server, url) = serve(program, &["--until-stdin-ends"]).await;
+        let mut ws = sheave::connect(url).await.unwrap();
         ws.send("still there").await.unwrap();
         assert_eq!(text(&mut ws).await, "still there");
 
@@ -137,8 +126,81 @@ async fn chat_closes_on_a_message_beyond_its_bound() {
 }
 
 #[tokio::test]
+async fn manual_h2_websocket_echoes_and_closes() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_manual_h2_websocket"));
+    let output = timeout(LIMIT, command.kill_on_drop(true).output()).await.unwrap().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let of = |side: &str| lines.lines().filter_map(|line| line.strip_prefix(side)).collect::<Vec<_>>();
+    assert_eq!(of("server: "), ["CONNECT /talk for websocket", "closed with 1000"]);
+    assert_eq!(
+        of("client: "),
+        [
+            "200 OK on stream 1, chat.v1, permessage-deflate",
+            "3 bytes \"one\"",
+            "3 bytes \"two\"",
+            "34000 bytes \"and one that is worth compressing and on\"",
+            "closed with 1000",
+        ]
+    );
+}
+
+/// HTTP/1.1 in front and behind, and HTTP/2 over TLS between.
+#[tokio::test]
+async fn two_bridges_in_a_row_pass_everything() {
+    let folder = std::env::temp_dir().join(format!("sheave-bridges-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let ca = folder.join("ca.pem");
+    let ca = ca.to_str().unwrap();
+    let server = env!("CARGO_BIN_EXE_interop_server");
+    let (_server, url) = start(server, &["--deflate", "default", "--until-stdin-ends"]).await;
+    let (mut back, url) = bridge(&["--to-http1", "--tls", "--ca-out", ca, "--until-stdin-ends", &url]).await;
+    let (mut front, url) = bridge(&["--to-h2", "--ca", ca, "--until-stdin-ends", &url]).await;
+    std::fs::remove_dir_all(folder).unwrap();
+
+    let config = Config::default().deflate(DeflateConfig::default());
+    let client = Client::builder().config(config).versions(Versions::Http1Only).build();
+    let mut ws = bounded(client.connect(format!("{url}/echo"))).await.unwrap();
+    assert_eq!(ws.extensions()[0].name(), "permessage-deflate");
+    for size in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
+        for message in [Message::from(examples::octets(size)), Message::from(examples::letters(size))] {
+            ws.send(message.clone()).await.unwrap();
+            assert!(bounded(ws.recv()).await.unwrap() == Some(message), "{size}");
+        }
+    }
+    for code in [1000, 1001, 3000, 4999].map(|code| CloseCode::new(code).unwrap()) {
+        // Ours, and theirs.
+        bounded(ws.close(code)).await.unwrap();
+        assert_eq!(ws.peer_close().unwrap().code(), code);
+        ws = bounded(client.connect(format!("{url}/close/{}", code.get()))).await.unwrap();
+        assert_eq!(bounded(ws.recv()).await.unwrap(), None);
+        assert_eq!(ws.peer_close().unwrap().code(), code);
+        ws = bounded(client.connect(format!("{url}/echo"))).await.unwrap();
+    }
+    drop(ws);
+
+    let mut client = Command::new(env!("CARGO_BIN_EXE_echo_client"));
+    client.arg(format!("{url}/echo")).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut client = client.spawn().unwrap();
+    let mut input = client.stdin.take().unwrap();
+    input.write_all(b"first\nsecond\n").await.unwrap();
+    drop(input);
+    let output = bounded(client.wait_with_output()).await.unwrap();
+    assert!(output.status.success());
+    assert_eq!(output.stdout, b"first\nsecond\n");
+
+    // Both end in order.
+    for bridge in [&mut front, &mut back] {
+        drop(bridge.stdin.take());
+        assert!(bounded(bridge.wait()).await.unwrap().success());
+    }
+}
+
+#[tokio::test]
 async fn arguments_that_contradict_each_other_are_refused() {
-    let table: [(&str, &[&str], &str); 4] = [
+    let h2_bridge = env!("CARGO_BIN_EXE_h2_bridge");
+    let table: [(&str, &[&str], &str); 8] = [
         (
             env!("CARGO_BIN_EXE_echo_client"),
             &["--ca", "ca.pem", "--insecure", "wss://localhost"],
@@ -147,6 +209,10 @@ async fn arguments_that_contradict_each_other_are_refused() {
         (env!("CARGO_BIN_EXE_echo_client"), &[], "URL"),
         (env!("CARGO_BIN_EXE_echo_server"), &["--ca-out", "ca.pem"], "--tls"),
         (env!("CARGO_BIN_EXE_interop_server"), &["--ca-out", "ca.pem"], "--tls"),
+        (h2_bridge, &["--listen", "127.0.0.1:0", "http://localhost"], "--to-h2"),
+        (h2_bridge, &["--to-h2", "http://localhost"], "--listen"),
+        (h2_bridge, &["--to-h2", "--tls", "--listen", "127.0.0.1:0", "http://localhost"], "--tls"),
+        (h2_bridge, &["--to-http1", "--listen", "127.0.0.1:0", "ws://localhost/path"], "path"),
     ];
     for (program, arguments, why) in table {
         let mut command = Command::new(program);

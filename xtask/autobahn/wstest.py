@@ -1,5 +1,7 @@
 """Python 2.7. The suite's own program; as a server it listens on a loopback port that the system chooses.
 
+With AUTOBAHN_PROXIED set, clients come through something whose port they name, which is any then.
+
 Prints "listening on port N" then, and ends when its standard input does.
 """
 
@@ -17,7 +19,8 @@ from twisted.internet import reactor
 
 
 def announced(factory, port):
-    factory.port = factory.externalPort = port.getHost().port
+    factory.port = port.getHost().port
+    factory.externalPort = None if "AUTOBAHN_PROXIED" in os.environ else factory.port
     print("listening on port %d" % factory.port)
     sys.stdout.flush()
     return port

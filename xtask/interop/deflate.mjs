@@ -1,14 +1,13 @@
 // The checks of permessage-deflate on Node ws: deflate.mjs URL. The contract is in README.md.
 
-import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import process from "node:process";
 
-import { run, same } from "./checks.mjs";
+import { run } from "./checks.mjs";
+import { compression, declined } from "./compression.mjs";
 
 const WebSocket = createRequire(`${process.env.INTEROP_NODE}/package.json`)("ws");
 
-const TAKEOVERS = { both: [true, true], server: [true, false], client: [false, true], none: [false, false] };
 const DECLINED = {
   "server-8": "server_max_window_bits=8",
   "server-7": "server_max_window_bits=7",
@@ -20,127 +19,9 @@ const DECLINED = {
   twice: "server_no_context_takeover; server_no_context_takeover",
   unknown: "window_bits=15",
 };
-const DISTANCES = [200, 400, 800, 1600, 3200, 6400, 20000];
-const GREETING = "a".repeat(1000) + "b".repeat(1000) + "c".repeat(1000);
 const url = process.argv[2];
 
-// Opens a connection, has `opened` judge the answer's extensions and send, and holds what comes against `expected`.
-// Compressed messages are all that may come, unless `deflate` is false.
-function on(path, deflate, opened, expected, headers) {
-  return new Promise((resolve, reject) => {
-    const options = { perMessageDeflate: deflate && { threshold: 0, ...deflate }, headers };
-    const ws = new WebSocket(url + path, options);
-    const finish = (error) => {
-      clearTimeout(timer);
-      ws.terminate();
-      error ? reject(error) : resolve();
-    };
-    const timer = setTimeout(() => finish(new Error("timeout")), 20000);
-    const attempt = (body) => (...given) => {
-      try {
-        body(...given);
-      } catch (error) {
-        finish(error);
-      }
-    };
-    let extensions;
-    let at = 0;
-    let pongs = 0;
-    // The Pong may come behind the last echo.
-    const end = () => at === expected.length && (pongs > 0 || !opened.pings) && finish();
-    ws.on("upgrade", (response) => (extensions = response.headers["sec-websocket-extensions"]));
-    ws.on("open", attempt(() => opened(ws, extensions)));
-    ws.on("pong", attempt((payload) => {
-      same(payload.toString(), "between");
-      pongs += 1;
-      end();
-    }));
-    ws.on("message", attempt((data, binary) => {
-      if (deflate && !ws._receiver._compressed) throw new Error("not compressed");
-      same(binary ? data : data.toString(), expected[at]);
-      at += 1;
-      end();
-    }));
-    ws.on("error", finish);
-    ws.on("close", (code) => finish(new Error(`closed with ${code}`)));
-  });
-}
+const dial = (path, perMessageDeflate, headers) => new WebSocket(url + path, { perMessageDeflate, headers });
+const offers = Object.entries(DECLINED).map(([name, parameters]) => [`declined-${name}`, () => declined(dial, parameters)]);
 
-// The answer, with what goes without saying filled in.
-function agreed(extensions, server, client, takeover) {
-  const [name, ...parameters] = (extensions ?? "").split(";").map((part) => part.trim());
-  same(name, "permessage-deflate");
-  const found = new Map(parameters.map((parameter) => parameter.split("=")));
-  const takes = ["server_no_context_takeover", "client_no_context_takeover"].map((flag) => !found.has(flag));
-  same(String(takes), String(TAKEOVERS[takeover]));
-  same(Number(found.get("server_max_window_bits") ?? 15), server);
-  same(Number(found.get("client_max_window_bits") ?? 15), client);
-}
-
-const asking = (server, client, takeover) => ({
-  serverMaxWindowBits: server,
-  clientMaxWindowBits: client,
-  serverNoContextTakeover: !TAKEOVERS[takeover][0],
-  // Only "yes" is told: "no" would refuse a server that wants it.
-  clientNoContextTakeover: !TAKEOVERS[takeover][1] || undefined,
-});
-
-// About 1 KiB, much like the one before.
-const json = (number) => `[${`{"number": ${number}, "name": "sheave", "tags": ["a", "b"]},`.repeat(20)}{}]`;
-
-// What cannot be compressed, each piece twice, in every distance.
-const distant = Buffer.concat(DISTANCES.map((distance) => randomBytes(distance)).flatMap((piece) => [piece, piece]));
-const messages = [json(0), json(1), json(2), "", distant, "after"];
-
-// Every kind of message, sent in one go.
-function exchange(path, deflate, judge) {
-  const opened = (ws, extensions) => {
-    judge(extensions);
-    for (const message of messages) ws.send(message);
-    ws.send("one-", { fin: false });
-    ws.ping("between");
-    ws.send("two");
-  };
-  opened.pings = true;
-  return on(path, deflate, opened, [GREETING, ...messages, "one-two"]);
-}
-
-const asked = (...all) => exchange("/deflate/asked", asking(...all), (extensions) => agreed(extensions, ...all));
-const imposed = (...all) => exchange(`/deflate/imposed/${all.join("/")}`, {}, (extensions) => agreed(extensions, ...all));
-
-const unlimited = () =>
-  exchange("/deflate/imposed/15/9/both", { clientMaxWindowBits: false }, (extensions) => agreed(extensions, 15, 15, "server"));
-
-function large(takeover) {
-  const text = "one mebibyte of the same line\n".repeat(Math.floor((1 << 20) / 30));
-  const binary = randomBytes(1 << 20);
-  const all = [text, text, binary, binary];
-  const opened = (ws) => all.forEach((message) => ws.send(message));
-  return on("/deflate/asked", asking(15, 15, takeover), opened, [GREETING, ...all]);
-}
-
-function declined(parameters) {
-  const opened = (ws, extensions) => {
-    same(extensions, undefined);
-    ws.send("plain");
-  };
-  const headers = { "Sec-WebSocket-Extensions": `permessage-deflate; ${parameters}` };
-  return on("/deflate/asked", false, opened, [GREETING, "plain"], headers);
-}
-
-function* checks() {
-  for (const takeover of Object.keys(TAKEOVERS)) {
-    for (let server = 9; server <= 15; server++) {
-      for (let client = 9; client <= 15; client++) {
-        const combination = [server, client, takeover];
-        yield [`asked-${combination.join("-")}`, () => asked(...combination)];
-        yield [`imposed-${combination.join("-")}`, () => imposed(...combination)];
-      }
-    }
-    yield [`large-${takeover}`, () => large(takeover)];
-  }
-  yield ["unlimited", unlimited];
-  for (const [name, parameters] of Object.entries(DECLINED)) yield [`declined-${name}`, () => declined(parameters)];
-}
-
-await run(checks());
+await run([...compression(dial), ...offers]);

@@ -63,7 +63,7 @@ async def handle(ws):
             await ws.send(f"pong {words[1]}")
         if words[0] == "deflate":
             insist_on_compression(ws)
-        if words[0] in ("fragments", "deflate"):
+        if words[0] == "fragments" or (words[0] == "deflate" and words[1] != "echo"):
             await fragments(ws)
         async for message in ws:
             await ws.send(message)

@@ -1,5 +1,8 @@
 //! `cargo xtask autobahn`: the Autobahn test suite, as it is, against the server and the client.
+//!
+//! The suite knows nothing of HTTP/2: there, `h2_bridge` is between it and ours.
 
+mod ends;
 mod environment;
 mod report;
 
@@ -7,12 +10,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use ends::Ends;
 use environment::Environment;
 use report::Evaluation;
 
-use crate::certificates::Certificates;
-use crate::process::Helper;
-use crate::{Outcome, Tally, certificates, process, workspace};
+use crate::{Outcome, Tally, process, workspace};
 
 /// Which of the two ends is sheave.
 #[derive(Clone, Copy, PartialEq)]
@@ -21,20 +23,29 @@ pub(crate) enum Role {
     Client,
 }
 
+/// What the WebSockets go over on sheave's end.
+#[derive(Clone, Copy, PartialEq)]
+enum Over {
+    Http1,
+    Http1Tls,
+    /// Without TLS.
+    Http2,
+}
+
 /// One pass over a set of cases.
 pub(crate) struct Run {
     role: Role,
-    tls: bool,
+    over: Over,
     patterns: Vec<String>,
     /// How many cases the patterns have to come to.
     cases: Option<usize>,
 }
 
 impl Run {
-    /// All cases of the suite, without TLS.
+    /// All cases of the suite, over HTTP/1.1 without TLS.
     fn all(role: Role) -> Self {
         let patterns = sections([1, 2, 3, 4, 5, 6, 7, 9, 10, 12, 13]);
-        Self { role, tls: false, patterns, cases: Some(ALL_CASES) }
+        Self { role, over: Over::Http1, patterns, cases: Some(ALL_CASES) }
     }
 
     /// The same with a [sample](SAMPLE) of sections 12 and 13.
@@ -45,18 +56,28 @@ impl Run {
                 patterns.extend(SAMPLE.map(|case| format!("{section}.{subsection}.{case}")));
             }
         }
-        Self { role, tls: false, patterns, cases: Some(SAMPLE_CASES) }
+        Self { role, over: Over::Http1, patterns, cases: Some(SAMPLE_CASES) }
     }
 
     /// Sections 1–7, over TLS.
     pub(crate) fn tls(role: Role) -> Self {
         let patterns = sections([1, 2, 3, 4, 5, 6, 7]);
-        Self { role, tls: true, patterns, cases: Some(TLS_CASES) }
+        Self { role, over: Over::Http1Tls, patterns, cases: Some(TLS_CASES) }
+    }
+
+    /// The same cases over HTTP/2.
+    pub(crate) fn over_h2(self) -> Self {
+        Self { over: Over::Http2, ..self }
     }
 
     fn title(&self) -> String {
         let role = if self.role == Role::Server { "server" } else { "client" };
-        format!("{role} {}", if self.tls { "tls" } else { "plain" })
+        let over = match self.over {
+            Over::Http1 => "plain",
+            Over::Http1Tls => "tls",
+            Over::Http2 => "h2",
+        };
+        format!("{role} {over}")
     }
 }
 
@@ -69,21 +90,18 @@ const TLS_CASES: usize = 246;
 /// The cases of each subsection of 12 and 13 that stand for its 18: 1000 messages of 16 bytes, of 128 KiB, and of 8 KiB in
 /// fragments of 256 bytes. All 216 take too long for every change.
 const SAMPLE: [u32; 3] = [1, 10, 11];
-/// What our end is told of permessage-deflate, which only the cases of sections 12 and 13 use.
-const DEFLATE: [&str; 2] = ["--deflate", "default"];
 /// How many processes of the suite share the cases.
 const SHARES: usize = 2;
-/// For one pass; all cases take a quarter of an hour where nothing is wrong.
-const PASS_LIMIT: Duration = Duration::from_secs(60 * 60);
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) fn task(mut args: lexopt::Parser) -> Outcome {
-    let (mut role, mut tls, mut sample, mut cases) = (None, false, false, None);
+    let (mut role, mut tls, mut h2, mut sample, mut cases) = (None, false, false, false, None);
     while let Some(arg) = args.next().map_err(|error| error.to_string())? {
         match arg {
             lexopt::Arg::Value(value) if value == "server" => role = Some(Role::Server),
             lexopt::Arg::Value(value) if value == "client" => role = Some(Role::Client),
             lexopt::Arg::Long("tls") => tls = true,
+            lexopt::Arg::Long("h2") => h2 = true,
             lexopt::Arg::Long("sample") => sample = true,
             lexopt::Arg::Long("cases") => {
                 let value = args.value().map_err(|error| error.to_string())?;
@@ -91,6 +109,9 @@ pub(crate) fn task(mut args: lexopt::Parser) -> Outcome {
             }
             other => return Err(other.unexpected().to_string()),
         }
+    }
+    if tls && (h2 || sample) {
+        return Err("--tls is sections 1-7 over HTTP/1.1".to_owned());
     }
     let roles = role.map_or(vec![Role::Server, Role::Client], |role| vec![role]);
     let mut tally = Tally::default();
@@ -100,6 +121,9 @@ pub(crate) fn task(mut args: lexopt::Parser) -> Outcome {
             (false, true) => Run::sample(role),
             (false, false) => Run::all(role),
         };
+        if h2 {
+            pass = pass.over_h2();
+        }
         if let Some(cases) = &cases {
             pass.patterns.clone_from(cases);
             pass.cases = None;
@@ -126,14 +150,11 @@ pub(crate) fn run(pass: &Run) -> Outcome {
         return Err(format!("the suite has {} cases, not {wanted}", cases.len()));
     }
     let shares = report::split(&cases, SHARES);
-    let binary = match pass.role {
-        Role::Server => workspace::build_examples(["echo_server"])?,
-        Role::Client => workspace::build_examples(["autobahn_client"])?,
-    };
+    let ends = Ends::prepare(pass, &suite, &reports)?;
     let started = Instant::now();
     let result = match pass.role {
-        Role::Server => against_server(&suite, &binary[0], pass.tls, &reports, &shares),
-        Role::Client => against_client(&suite, &binary[0], pass.tls, &reports, &shares),
+        Role::Server => ends.server(&shares),
+        Role::Client => ends.client(&shares),
     };
     let seconds = started.elapsed().as_secs();
 
@@ -155,92 +176,6 @@ pub(crate) fn run(pass: &Run) -> Outcome {
         }
     }
     Ok(tally)
-}
-
-/// The suite as client, against `echo_server`.
-fn against_server(
-    suite: &Environment,
-    server: &Path,
-    tls: bool,
-    reports: &Path,
-    shares: &[Vec<String>],
-) -> Result<(), String> {
-    let mut command = Command::new(server);
-    command.args(["--addr", "127.0.0.1:0", "--until-stdin-ends"]).args(DEFLATE).args(tls.then_some("--tls"));
-    let mut server = Helper::start(&mut command, &reports.join("echo_server.log"))?;
-    let url = server.wait_for("listening on ", START_LIMIT)?;
-
-    let mut clients = Vec::new();
-    for (share, cases) in shares.iter().enumerate() {
-        let outdir = reports.join(share.to_string());
-        let servers = format!("\"servers\": [{{\"agent\": \"sheave\", \"url\": \"{url}\"}}]");
-        let spec = write_spec(reports, share, cases, &outdir, &servers)?;
-        let mut command = suite.wstest();
-        command.args(["-m", "fuzzingclient", "-s"]).arg(spec);
-        clients.push(Helper::start(&mut command, &reports.join(format!("{share}.log")))?);
-    }
-    let deadline = Instant::now() + PASS_LIMIT;
-    let clients =
-        clients.into_iter().map(|client| client.finish(deadline.saturating_duration_since(Instant::now())));
-    all(clients.chain(std::iter::once_with(|| server.shut_down(START_LIMIT))))
-}
-
-/// The suite as server, against `autobahn_client`.
-fn against_client(
-    suite: &Environment,
-    client: &Path,
-    tls: bool,
-    reports: &Path,
-    shares: &[Vec<String>],
-) -> Result<(), String> {
-    let certificates =
-        if tls { Some(certificates::make(&suite.python3(), &reports.join("certificates"))?) } else { None };
-    let scheme = if tls { "wss" } else { "ws" };
-    let (mut servers, mut clients) = (Vec::new(), Vec::new());
-    for (share, cases) in shares.iter().enumerate() {
-        let outdir = reports.join(share.to_string());
-        // The port is chosen by the system and replaces this one.
-        let mut more = format!("\"url\": \"{scheme}://127.0.0.1:9\"");
-        if let Some(Certificates { key, chain, .. }) = &certificates {
-            more += &format!(", \"key\": \"{}\", \"cert\": \"{}\"", key.display(), chain.display());
-        }
-        let spec = write_spec(reports, share, cases, &outdir, &more)?;
-        let mut command = suite.wstest();
-        command.args(["-m", "fuzzingserver", "-u", "0", "-s"]).arg(spec);
-        let mut server = Helper::start(&mut command, &reports.join(format!("{share}.log")))?;
-        let port = server.wait_for("listening on port ", START_LIMIT)?;
-        servers.push(server);
-
-        let mut command = Command::new(client);
-        command.args(DEFLATE).arg(format!("{scheme}://127.0.0.1:{port}"));
-        if let Some(certificates) = &certificates {
-            command.arg("--ca").arg(&certificates.ca);
-        }
-        clients.push(Helper::start(&mut command, &reports.join(format!("client-{share}.log")))?);
-    }
-    let deadline = Instant::now() + PASS_LIMIT;
-    all(clients.into_iter().map(|client| client.finish(deadline.saturating_duration_since(Instant::now()))))
-}
-
-/// Every result is awaited; all errors are told.
-fn all(results: impl Iterator<Item = Result<(), String>>) -> Result<(), String> {
-    let errors: Vec<_> = results.filter_map(Result::err).collect();
-    if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
-}
-
-/// Writes what one process of the suite shall do.
-fn write_spec(
-    reports: &Path,
-    share: usize,
-    cases: &[String],
-    outdir: &Path,
-    more: &str,
-) -> Result<std::path::PathBuf, String> {
-    let path = reports.join(format!("{share}.json"));
-    let cases = cases.join("\", \"");
-    let text = format!("{{\"outdir\": \"{}\", {more}, \"cases\": [\"{cases}\"]}}\n", outdir.display());
-    workspace::write(&path, &text)?;
-    Ok(path)
 }
 
 impl Environment {

@@ -5,13 +5,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::autobahn::{self, Role, Run};
-use crate::{Outcome, Tally, demo, h2, interop, memory, process, test, tidy, workspace};
+use crate::{Outcome, Tally, browser, demo, h2, interop, memory, process, test, tidy, workspace};
 
 /// Runs every step, also after a failure, and closes with the sum of what they counted.
 ///
 /// A step that fails without counts of its own (formatting, a build) counts as one failure.
 pub(crate) fn task() -> Outcome {
-    let steps: [(&str, &dyn Fn() -> Outcome); 15] = [
+    let steps: [(&str, &dyn Fn() -> Outcome); 19] = [
         // No other step builds what is measured, which takes the libraries' dependencies from a file of its own.
         ("the bench's lock file", &|| {
             cargo(&["fetch", "--quiet", "--locked", "--manifest-path", "xtask/bench/Cargo.toml"], &[])
@@ -32,12 +32,16 @@ pub(crate) fn task() -> Outcome {
         ("tidy", &tidy::task),
         ("tests", &test::task),
         ("demo", &demo::once),
+        ("browser", &browser::task),
         ("idle memory", &memory::task),
         ("autobahn server", &|| autobahn::run(&Run::sample(Role::Server))),
         ("autobahn client", &|| autobahn::run(&Run::sample(Role::Client))),
         ("autobahn server over TLS", &|| autobahn::run(&Run::tls(Role::Server))),
         ("autobahn client over TLS", &|| autobahn::run(&Run::tls(Role::Client))),
-        ("interop", &interop::task),
+        ("autobahn server over HTTP/2", &|| autobahn::run(&Run::sample(Role::Server).over_h2())),
+        ("autobahn client over HTTP/2", &|| autobahn::run(&Run::sample(Role::Client).over_h2())),
+        ("interop over HTTP/1.1", &interop::http1),
+        ("interop over HTTP/2", &interop::http2),
         ("h2", &h2::all),
     ];
     let started = Instant::now();

@@ -3,6 +3,7 @@
 mod apt;
 mod autobahn;
 mod bench;
+mod browser;
 mod certificates;
 mod checks;
 mod ci;
@@ -10,6 +11,7 @@ mod demo;
 mod h2;
 mod interop;
 mod memory;
+mod ports;
 mod process;
 mod python;
 mod tally;
@@ -30,10 +32,13 @@ usage: cargo xtask <task>
   test                      build and run every test of the workspace, doc tests included
   ci                        everything that a change has to pass; needs no network but to fetch its tools
   demo [--once]             the demo; arguments are passed on
-  autobahn [server|client] [--tls | --sample] [--cases 1.*,2.*]
+  autobahn [server|client] [--h2] [--tls | --sample] [--cases 1.*,2.*]
                             the Autobahn test suite against the server, the client, or both: all of it, sections 1-7
-                            over TLS, or all with a sample of 12 and 13
-  interop                   other implementations against sheave, both ways, plain and over TLS
+                            over TLS, or all with a sample of 12 and 13; with --h2 over HTTP/2, by way of h2_bridge
+  interop [http1|http2]     other implementations of WebSockets against sheave, both ways, plain and over TLS, also
+                            through proxies over HTTP/2
+  browser                   headless Chromium against sheave, over HTTP/2: a page that checks its WebSockets, and the demo's,
+                            of which it leaves pictures under target/browser
   h2 [conformance|interop]  a conformance suite against sheave's HTTP/2 server; other implementations of HTTP/2 and HPACK
                             against sheave, both ways, plain and over TLS
   h2 load                   sheave beside hyper: processor time per GET
@@ -69,8 +74,9 @@ fn run() -> Outcome {
         "bench" => bench::task(args),
         "demo" => demo::task(args),
         "h2" => h2::task(args),
+        "browser" => no_more(args).and_then(|()| browser::task()),
         "ci" => no_more(args).and_then(|()| ci::task()),
-        "interop" => no_more(args).and_then(|()| interop::task()),
+        "interop" => interop::task(args),
         "test" => no_more(args).and_then(|()| test::task()),
         "tidy" => no_more(args).and_then(|()| tidy::task()),
         _ => Err(format!("no task is called {task:?}\n\n{USAGE}")),

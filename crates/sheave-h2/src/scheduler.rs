@@ -90,7 +90,7 @@ impl Level {
         if is_whole(stream) {
             stream.sending.listed = Listed::Whole;
             // RFC 9218 §10: "in ascending order of the stream ID".
-            make_room(&mut self.whole, streams);
+            make_room(&mut self.whole, |&key| streams.get(key).is_some());
             let before = self.whole.iter().rposition(|other| other.id() < key.id());
             self.whole.insert(before.map_or(0, |before| before + 1), key);
         } else {
@@ -163,13 +163,14 @@ fn is_whole(stream: &Stream) -> bool {
 
 /// Adds to a list, which grows with the streams that there are, not with those that there were.
 pub(crate) fn push(list: &mut VecDeque<StreamKey>, key: StreamKey, streams: &Streams) {
-    make_room(list, streams);
+    make_room(list, |&key| streams.get(key).is_some());
     list.push_back(key);
 }
 
-fn make_room(list: &mut VecDeque<StreamKey>, streams: &Streams) {
+/// Has room in a list for one more, where those that are closed were.
+pub(crate) fn make_room<T>(list: &mut VecDeque<T>, is_open: impl Fn(&T) -> bool) {
     if list.len() == list.capacity() {
-        list.retain(|&key| streams.get(key).is_some());
+        list.retain(is_open);
         list.reserve(list.len().max(4));
     }
 }

@@ -55,10 +55,8 @@ pub struct Outgoing {
     no_masking: bool,
     deflate: Option<Box<Deflate>>,
     output: Output,
-    /// The newest Pong that found no room in the queue.
-    owed_pong: Option<Bytes>,
-    /// The newest Ping of those that ask for no room and found none.
-    owed_ping: Option<Bytes>,
+    /// What found no room in the queue.
+    owed: Option<Box<Owed>>,
     /// The message that is sent in parts.
     open: Option<Box<Open>>,
     /// The rest of a message that leaves in several frames.
@@ -95,6 +93,15 @@ struct Rest {
     payload: Bytes,
 }
 
+/// Control frames that wait for room: at most one of a kind.
+#[derive(Debug, Default)]
+struct Owed {
+    /// The newest Pong.
+    pong: Option<Bytes>,
+    /// The newest Ping of those that ask for no room.
+    ping: Option<Bytes>,
+}
+
 impl Outgoing {
     /// The sending half of a fresh connection. `keys` is asked once a frame if this is a client.
     pub fn new(role: Role, config: &Config, keys: MaskingKeys) -> Self {
@@ -106,8 +113,7 @@ impl Outgoing {
             no_masking: false,
             deflate: None,
             output: Output::default(),
-            owed_pong: None,
-            owed_ping: None,
+            owed: None,
             open: None,
             rest: None,
             closed: false,
@@ -301,10 +307,8 @@ impl Outgoing {
     #[inline]
     pub fn transmit(&mut self) -> &mut Output {
         while self.output.is_empty() || self.output.len() < self.high_water_mark {
-            let result = if let Some(payload) = self.owed_pong.take() {
-                self.frame(true, OpCode::Pong, ReservedBits::NONE, payload)
-            } else if let Some(payload) = self.owed_ping.take() {
-                self.frame(true, OpCode::Ping, ReservedBits::NONE, payload)
+            let result = if let Some(owed) = self.owed.take() {
+                self.controls(*owed)
             } else if self.rest.is_some() {
                 self.next_frame()
             } else {
@@ -316,6 +320,16 @@ impl Outgoing {
             }
         }
         &mut self.output
+    }
+
+    /// Queues what was owed. Room for one is room for both: they are short.
+    fn controls(&mut self, owed: Owed) -> Result<(), Error> {
+        let pong = owed.pong.map(|payload| (OpCode::Pong, payload));
+        let ping = owed.ping.map(|payload| (OpCode::Ping, payload));
+        for (opcode, payload) in [pong, ping].into_iter().flatten() {
+            self.frame(true, opcode, ReservedBits::NONE, payload)?;
+        }
+        Ok(())
     }
 
     /// Gives the memory for compressing back, if no message was compressed since the last call. Tells whether
@@ -347,8 +361,7 @@ impl Outgoing {
         let _ = self.all_frames();
         Self {
             output: Output::default(),
-            owed_pong: None,
-            owed_ping: None,
+            owed: None,
             open: self.open.take(),
             rest: None,
             deflate: self.deflate.take(),
@@ -378,8 +391,7 @@ impl Outgoing {
     /// Nothing is queued any more.
     fn end(&mut self) {
         self.closed = true;
-        self.owed_pong = None;
-        self.owed_ping = None;
+        self.owed = None;
         self.open = None;
         self.rest = None;
     }
@@ -550,15 +562,23 @@ impl Replies for Outgoing {
         match control {
             Control::Close(close) => self.close(&close),
             _ if self.closed => {}
-            Control::Pong(payload) if !self.has_room() => self.owed_pong = Some(payload),
-            Control::Ping(payload) if !self.has_room() => self.owed_ping = Some(payload),
+            Control::Pong(payload) if !self.has_room() => {
+                self.owed.get_or_insert_default().pong = Some(payload);
+            }
+            Control::Ping(payload) if !self.has_room() => {
+                self.owed.get_or_insert_default().ping = Some(payload);
+            }
             // A Pong that is newer than the one owed makes that one needless.
             Control::Pong(payload) => {
-                self.owed_pong = None;
+                if let Some(owed) = &mut self.owed {
+                    owed.pong = None;
+                }
                 let _ = self.frame(true, OpCode::Pong, ReservedBits::NONE, payload);
             }
             Control::Ping(payload) => {
-                self.owed_ping = None;
+                if let Some(owed) = &mut self.owed {
+                    owed.ping = None;
+                }
                 let _ = self.frame(true, OpCode::Ping, ReservedBits::NONE, payload);
             }
         }

@@ -3,12 +3,10 @@
 
 mod carrier;
 mod client;
-mod dial;
 mod error;
 mod line;
 mod own;
 mod plain;
-mod redirect;
 mod server;
 mod stream;
 mod tunnel;

@@ -54,8 +54,8 @@ impl WebSocket {
     ///
     /// # Cancel safety
     /// Safe, as there.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), ws::Error> {
-        (**self).send(message).await
+    pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), ws::Error>> {
+        (**self).send(message)
     }
 
     /// Queues a message: see [`ws::io::WebSocket::feed`].
@@ -65,8 +65,8 @@ impl WebSocket {
     ///
     /// # Cancel safety
     /// Safe, as there.
-    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), ws::Error> {
-        (**self).feed(message).await
+    pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), ws::Error>> {
+        (**self).feed(message)
     }
 
     /// Writes everything that is queued: see [`ws::io::WebSocket::flush`].
@@ -76,8 +76,8 @@ impl WebSocket {
     ///
     /// # Cancel safety
     /// Safe, as there.
-    pub async fn flush(&mut self) -> Result<(), ws::Error> {
-        (**self).flush().await
+    pub fn flush(&mut self) -> impl Future<Output = Result<(), ws::Error>> {
+        (**self).flush()
     }
 
     /// Closes, up to the end of the connection: see [`ws::io::WebSocket::close`].

@@ -4,11 +4,11 @@ mod support;
 
 use std::sync::Arc;
 
-use sheave::tls::{DevCertificate, ServerConfig};
 use sheave::{
     ByteStream, Client, Compress, Config, DeflateConfig, Error, Message, MessageRef, NoMasking, Prepared,
-    Request, Server, WebSocket,
+    Request, Server, Versions, WebSocket,
 };
+use support::ways::Way;
 use support::{detached, echo, soon, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
@@ -17,12 +17,9 @@ fn deflate() -> Config {
     Config::default().deflate(DeflateConfig::default())
 }
 
-/// A server's certificate, and a client that trusts it, with this configuration.
-fn trusted(config: &Config) -> (ServerConfig, Client) {
-    let certificate = DevCertificate::generate(&["localhost", "127.0.0.1"]).unwrap();
-    let tls = certificate.client_config_builder().build().unwrap();
-    let client = Client::builder().tls(tls).config(config.clone()).build();
-    (certificate.server_config_builder().build().unwrap(), client)
+/// Each of these, each way.
+fn each<T: Clone, const N: usize>(cases: [T; N]) -> impl Iterator<Item = (Way, T)> {
+    Way::all().into_iter().flat_map(move |way| cases.clone().map(|case| (way.clone(), case)))
 }
 
 fn names(ws: &WebSocket) -> Vec<&str> {
@@ -66,12 +63,13 @@ async fn converse(ws: &mut WebSocket) {
 
 #[tokio::test]
 async fn compression_is_used_if_both_want_it() {
-    for (client_wants, server_wants) in [(true, true), (true, false), (false, true), (false, false)] {
+    let wishes = [(true, true), (true, false), (false, true), (false, false)];
+    for (way, (client_wants, server_wants)) in each(wishes) {
         let config = |wants: bool| if wants { deflate() } else { Config::default() };
         let server_config = config(server_wants);
         let both = client_wants && server_wants;
         let server = start(
-            |builder| builder.config(server_config),
+            |builder| way.server(builder).config(server_config),
             move |request: Request| async move {
                 let mut ws = request.accept().await?;
                 assert_eq!(names(&ws).contains(&"permessage-deflate"), both);
@@ -82,8 +80,8 @@ async fn compression_is_used_if_both_want_it() {
             },
         )
         .await;
-        let client = Client::builder().config(config(client_wants)).build();
-        let mut ws = soon(client.connect(server.url("/"))).await.unwrap();
+        let client = way.client().config(config(client_wants)).build();
+        let mut ws = soon(client.connect(way.url(server.address, "/"))).await.unwrap();
         assert_eq!(names(&ws), if both { vec!["permessage-deflate"] } else { vec![] });
         let answer = ws.handshake_response().unwrap().headers().get("sec-websocket-extensions").cloned();
         assert_eq!(answer.is_some(), both, "{answer:?}");
@@ -118,33 +116,22 @@ async fn a_server_decides_for_each_request() {
 
 #[tokio::test]
 async fn masking_is_left_out_on_encrypted_connections_alone() {
-    for (setting, plain_too) in
-        [(NoMasking::Never, None), (NoMasking::Encrypted, Some(false)), (NoMasking::Always, Some(true))]
-    {
+    let settings =
+        [(NoMasking::Never, None), (NoMasking::Encrypted, Some(false)), (NoMasking::Always, Some(true))];
+    for (way, (setting, plain_too)) in each(settings) {
         let config = deflate().no_masking(setting);
-        for encrypted in [false, true] {
-            let (tls, client) = trusted(&config);
-            let server_config = config.clone();
-            let server = start(
-                |builder| {
-                    let builder = builder.config(server_config);
-                    if encrypted { builder.tls(tls) } else { builder }
-                },
-                echo,
-            )
-            .await;
-            let scheme = if encrypted { "wss" } else { "ws" };
-            let url = format!("{scheme}://{}/", server.address);
-            let mut ws = soon(client.connect(url)).await.unwrap();
-            assert_eq!(ws.get_ref().is_encrypted(), encrypted);
-            let agreed = plain_too.is_some_and(|plain_too| encrypted || plain_too);
-            let expected =
-                if agreed { vec!["permessage-deflate", "no-masking"] } else { vec!["permessage-deflate"] };
-            assert_eq!(names(&ws), expected, "{setting:?}, encrypted {encrypted}");
-            converse(&mut ws).await;
-            soon(ws.close(sheave::CloseCode::NORMAL)).await.unwrap();
-            server.stop().await;
-        }
+        let server_config = config.clone();
+        let server = start(|builder| way.server(builder).config(server_config), echo).await;
+        let client = way.client().config(config).build();
+        let mut ws = soon(client.connect(way.url(server.address, "/"))).await.unwrap();
+        assert_eq!(ws.get_ref().is_encrypted(), way.is_secure);
+        let agreed = plain_too.is_some_and(|plain_too| way.is_secure || plain_too);
+        let expected =
+            if agreed { vec!["permessage-deflate", "no-masking"] } else { vec!["permessage-deflate"] };
+        assert_eq!(names(&ws), expected, "{setting:?}, {way:?}");
+        converse(&mut ws).await;
+        soon(ws.close(sheave::CloseCode::NORMAL)).await.unwrap();
+        server.stop().await;
     }
 }
 
@@ -156,12 +143,10 @@ async fn settings_of_both_sides_in_split_halves() {
         DeflateConfig::default().context_budget(0).threshold(0),
         DeflateConfig::default().peer_context_takeover(false).level(9),
     ];
-    for server_setting in &settings {
-        let config = Config::default().deflate(server_setting.clone()).max_sent_frame_size(500);
-        let certificate = DevCertificate::generate(&["127.0.0.1"]).unwrap();
-        let tls = certificate.server_config_builder().build().unwrap();
+    for (way, server_setting) in each(settings.clone()) {
+        let config = Config::default().deflate(server_setting).max_sent_frame_size(500);
         let server = start(
-            |builder| builder.tls(tls).config(config),
+            |builder| way.server(builder).config(config),
             |request: Request| async move {
                 let (mut sender, mut receiver) = request.accept().await?.split();
                 while let Some(message) = receiver.recv().await? {
@@ -173,9 +158,8 @@ async fn settings_of_both_sides_in_split_halves() {
         .await;
         for client_setting in &settings {
             let config = Config::default().deflate(client_setting.clone());
-            let tls = certificate.client_config_builder().build().unwrap();
-            let client = Client::builder().tls(tls).config(config).build();
-            let ws = soon(client.connect(format!("wss://{}/", server.address))).await.unwrap();
+            let client = way.client().config(config).build();
+            let ws = soon(client.connect(way.url(server.address, "/"))).await.unwrap();
             assert_eq!(names(&ws), ["permessage-deflate"]);
             let (mut sender, mut receiver) = ws.split();
             let sending = tokio::spawn(async move {
@@ -196,13 +180,9 @@ async fn settings_of_both_sides_in_split_halves() {
 
 #[tokio::test]
 async fn a_stream_of_bytes_through_the_facade() {
-    for secure in [false, true] {
-        let (tls, client) = trusted(&deflate());
+    for way in Way::all() {
         let (near, task) = detached(
-            |builder| {
-                let builder = builder.config(deflate());
-                if secure { builder.tls(tls) } else { builder }
-            },
+            |builder| way.server(builder).config(deflate()),
             |request: Request| async move {
                 let mut stream = ByteStream::new(request.accept().await?);
                 let mut content = Vec::new();
@@ -220,8 +200,7 @@ async fn a_stream_of_bytes_through_the_facade() {
             },
         )
         .await;
-        let url = if secure { "wss://localhost" } else { "ws://localhost" };
-        let ws = client.request(url).connect_over(near);
+        let ws = way.client().config(deflate()).build().request(way.url("localhost", "/")).connect_over(near);
         let mut stream = ByteStream::new(soon(ws).await.unwrap());
         let content: Vec<u8> = (0..60_000_u32).flat_map(u32::to_le_bytes).chain(*b"enough").collect();
         soon(stream.write_all(&content)).await.unwrap();
@@ -237,7 +216,7 @@ async fn a_stream_of_bytes_through_the_facade() {
     }
 }
 
-/// Fifty clients of all settings are sent the same prepared messages and others in between.
+/// Fifty clients of all settings, over both versions, are sent the same prepared messages and others in between.
 #[tokio::test]
 async fn a_broadcast() {
     const CLIENTS: usize = 50;
@@ -265,7 +244,8 @@ async fn a_broadcast() {
             3 => Some(deflate.peer_window_bits(9 + (index / 5) as u8 % 7)),
             _ => Some(deflate.peer_context_takeover(false).peer_window_bits(12)),
         };
-        let client = Client::builder().config(Config::default().deflate(deflate)).build();
+        let version = if index % 2 == 0 { Versions::Http1Only } else { Versions::Http2Only };
+        let client = Client::builder().versions(version).config(Config::default().deflate(deflate)).build();
         let mut ws = soon(client.connect(server.url("/"))).await.unwrap();
         clients.push(tokio::spawn(async move {
             let mut received = Vec::new();

@@ -247,14 +247,13 @@ enum Then {
     NoProtocol,
 }
 
-/// What is offered, what is chosen of it, and what then is said.
-type Case<'a> = (&'a [&'a [u8]], Option<&'a [u8]>, Then);
-
 /// Interop point 7: what the client prefers is of no account, many have no ALPN at all, and one port does for all.
 #[tokio::test]
 async fn alpn() {
     use Then::{Http1, Http2, NoProtocol, PrefaceRefused, RequestRefused};
-    let cases: [(Versions, &[Case<'_>]); 3] = [
+    type Offered<'a> = &'a [&'a [u8]];
+    type Agreed<'a> = (Offered<'a>, Option<&'a [u8]>, Then);
+    let cases: [(Versions, &[Agreed<'_>]); 3] = [
         (
             Versions::Auto,
             &[

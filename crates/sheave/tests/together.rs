@@ -5,8 +5,10 @@ mod support;
 use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
+use http::Version;
 use sheave::{Client, Error, Message, Request, Server, WebSocket};
 use support::stream::Trickle;
+use support::ways::Way;
 use support::{certificate, detached, echo, mirror, soon, spawn, start};
 use tokio::io::duplex;
 
@@ -43,26 +45,32 @@ async fn a_host_of_several_addresses() {
 }
 
 #[tokio::test]
-async fn tls() {
-    let (tls, client) = certificate();
-    let server = start(
-        |builder| builder.tls(tls),
-        |request: Request| async move {
-            assert!(request.stream().is_encrypted());
-            let alpn = request.stream().tls().and_then(sheave::tls::alpn_protocol).map(<[u8]>::to_vec);
-            assert_eq!(alpn.as_deref(), Some(&b"http/1.1"[..]));
-            echo(request).await
-        },
-    )
-    .await;
-    for host in ["127.0.0.1", "localhost"] {
-        let url = format!("wss://{host}:{}/", server.address.port());
-        let ws = soon(client.connect(url)).await.unwrap();
-        assert!(ws.get_ref().is_encrypted());
-        assert_eq!(ws.get_ref().tls().and_then(sheave::tls::alpn_protocol), Some(&b"http/1.1"[..]));
-        converse(ws).await;
+async fn every_way() {
+    for way in Way::all() {
+        let (is_secure, version) = (way.is_secure, way.version);
+        let alpn: Option<&[u8]> = match (is_secure, version) {
+            (false, _) => None,
+            (true, Version::HTTP_2) => Some(b"h2"),
+            (true, _) => Some(b"http/1.1"),
+        };
+        let server = start(
+            |builder| way.server(builder),
+            move |request: Request| async move {
+                assert_eq!((request.stream().is_encrypted(), request.version()), (is_secure, version));
+                assert_eq!(request.stream().tls().and_then(sheave::tls::alpn_protocol), alpn);
+                echo(request).await
+            },
+        )
+        .await;
+        for host in ["127.0.0.1", "localhost"] {
+            let url = way.url(format_args!("{host}:{}", server.address.port()), "/");
+            let ws = soon(way.client().build().connect(url)).await.unwrap();
+            assert_eq!((ws.get_ref().is_encrypted(), ws.version()), (is_secure, version));
+            assert_eq!(ws.get_ref().tls().and_then(sheave::tls::alpn_protocol), alpn);
+            converse(ws).await;
+        }
+        server.stop().await;
     }
-    server.stop().await;
 }
 
 #[tokio::test]
@@ -145,15 +153,12 @@ async fn own_streams_with_tls() {
 /// Every read and every write is cut everywhere.
 #[tokio::test]
 async fn one_byte_at_a_time() {
-    let (tls, client) = certificate();
-    for secure in [false, true] {
-        let builder = Server::detached();
-        let builder = if secure { builder.tls(tls.clone()) } else { builder };
-        let server = builder.build().await.unwrap();
+    for way in Way::all() {
+        let server = way.server(Server::detached()).build().await.unwrap();
         let (near, far) = duplex(64 << 10);
         let task = tokio::spawn(async move { server.serve_connection(Trickle(far), echo).await });
-        let url = if secure { "wss://localhost" } else { "ws://localhost" };
-        converse(soon(client.request(url).connect_over(Trickle(near))).await.unwrap()).await;
+        let request = way.client().build().request(way.url("localhost", "/"));
+        converse(soon(request.connect_over(Trickle(near))).await.unwrap()).await;
         soon(task).await.unwrap().unwrap();
     }
 }
@@ -180,23 +185,20 @@ async fn a_listener_of_the_callers() {
 #[tokio::test]
 async fn large_messages() {
     const SIZE: usize = 16 << 20;
-    let (tls, secure) = certificate();
-    let plain_server = start(|builder| builder, echo).await;
-    let tls_server = start(|builder| builder.tls(tls), echo).await;
-    let urls = [plain_server.url("/"), format!("wss://{}/", tls_server.address)];
     let bytes: Vec<u8> = (0..SIZE).map(|index| (index % 251) as u8).collect();
     let message = Message::from(bytes);
-    for url in urls {
-        let (mut sender, mut receiver) = soon(secure.connect(url)).await.unwrap().split();
+    for way in Way::all() {
+        let server = start(|builder| way.server(builder), echo).await;
+        let ws = soon(way.client().build().connect(way.url(server.address, "/"))).await.unwrap();
+        let (mut sender, mut receiver) = ws.split();
         let sent = message.clone();
         let sending = tokio::spawn(async move { sender.send(sent).await.map(|()| sender) });
         // Not compared by assert_eq: nobody wants to see it.
         assert!(soon(receiver.recv()).await.unwrap() == Some(message.clone()));
         soon(async { sending.await.unwrap().unwrap().close(sheave::CloseCode::NORMAL).await }).await.unwrap();
         assert_eq!(soon(receiver.recv()).await.unwrap(), None);
+        server.stop().await;
     }
-    plain_server.stop().await;
-    tls_server.stop().await;
 }
 
 /// Both sides split, each half in a task of its own, both directions full at once.
@@ -220,16 +222,10 @@ async fn halves_in_two_tasks() {
         assert_eq!(receiver.recv().await?, None);
         Ok(())
     }
-    let (tls, client) = certificate();
-    for (tls, scheme) in [(None, "ws"), (Some(tls), "wss")] {
-        let configure = |builder: sheave::ServerBuilder| match tls {
-            Some(tls) => builder.tls(tls),
-            None => builder,
-        };
-        let server =
-            start(configure, |request: Request| async move { Ok(both_ways(request.accept().await?).await?) })
-                .await;
-        let ws = soon(client.connect(format!("{scheme}://{}", server.address))).await.unwrap();
+    for way in Way::all() {
+        let serve = |request: Request| async move { Ok(both_ways(request.accept().await?).await?) };
+        let server = start(|builder| way.server(builder), serve).await;
+        let ws = soon(way.client().build().connect(way.url(server.address, "/"))).await.unwrap();
         soon(both_ways(ws)).await.unwrap();
         server.stop().await;
     }
@@ -238,47 +234,54 @@ async fn halves_in_two_tasks() {
 /// Both sides as a `Stream` and a `Sink`.
 #[tokio::test]
 async fn streams_and_sinks() {
-    let server = start(
-        |builder| builder,
-        |request: Request| async move {
-            let (sink, stream) = StreamExt::split(request.accept().await?);
-            Ok(stream.forward(sink).await?)
-        },
-    )
-    .await;
-    let mut ws = server.connect().await;
-    for text in ["one", "two", "three"] {
-        soon(SinkExt::feed(&mut ws, Message::from(text))).await.unwrap();
-    }
-    soon(SinkExt::flush(&mut ws)).await.unwrap();
-    for text in ["one", "two", "three"] {
-        assert_eq!(soon(StreamExt::next(&mut ws)).await.unwrap().unwrap(), text.into());
-    }
-    soon(SinkExt::close(&mut ws)).await.unwrap();
-    assert!(soon(StreamExt::next(&mut ws)).await.is_none());
+    for way in Way::all() {
+        let server = start(
+            |builder| way.server(builder),
+            |request: Request| async move {
+                let (sink, stream) = StreamExt::split(request.accept().await?);
+                Ok(stream.forward(sink).await?)
+            },
+        )
+        .await;
+        let (client, url) = (way.client().build(), way.url(server.address, "/"));
+        let mut ws = soon(client.connect(&url)).await.unwrap();
+        for text in ["one", "two", "three"] {
+            soon(SinkExt::feed(&mut ws, Message::from(text))).await.unwrap();
+        }
+        soon(SinkExt::flush(&mut ws)).await.unwrap();
+        for text in ["one", "two", "three"] {
+            assert_eq!(soon(StreamExt::next(&mut ws)).await.unwrap().unwrap(), text.into());
+        }
+        soon(SinkExt::close(&mut ws)).await.unwrap();
+        assert!(soon(StreamExt::next(&mut ws)).await.is_none());
 
-    let (mut sender, mut receiver) = server.connect().await.split();
-    soon(SinkExt::send(&mut sender, Message::from("four"))).await.unwrap();
-    assert_eq!(soon(StreamExt::next(&mut receiver)).await.unwrap().unwrap(), "four".into());
-    soon(SinkExt::close(&mut sender)).await.unwrap();
-    assert!(soon(StreamExt::next(&mut receiver)).await.is_none());
-    server.stop().await;
+        let (mut sender, mut receiver) = soon(client.connect(&url)).await.unwrap().split();
+        soon(SinkExt::send(&mut sender, Message::from("four"))).await.unwrap();
+        assert_eq!(soon(StreamExt::next(&mut receiver)).await.unwrap().unwrap(), "four".into());
+        soon(SinkExt::close(&mut sender)).await.unwrap();
+        assert!(soon(StreamExt::next(&mut receiver)).await.is_none());
+        server.stop().await;
+    }
 }
 
 #[tokio::test]
 async fn many_at_once() {
-    let server = start(|builder| builder, mirror).await;
-    let url: Arc<str> = server.url("/").into();
-    let clients: Vec<_> = (0..100)
-        .map(|_| {
-            let url = Arc::clone(&url);
-            tokio::spawn(async move { converse(soon(sheave::connect(url)).await.unwrap()).await })
-        })
-        .collect();
-    for client in clients {
-        soon(client).await.unwrap();
+    for way in Way::all() {
+        let server = start(|builder| way.server(builder), mirror).await;
+        let client = way.client().build();
+        let url: Arc<str> = way.url(server.address, "/").into();
+        let count = if way.is_secure && way.version < Version::HTTP_2 { 20 } else { 100 };
+        let conversations: Vec<_> = (0..count)
+            .map(|_| {
+                let (client, url) = (client.clone(), Arc::clone(&url));
+                tokio::spawn(async move { converse(soon(client.connect(url)).await.unwrap()).await })
+            })
+            .collect();
+        for conversation in conversations {
+            soon(conversation).await.unwrap();
+        }
+        server.stop().await;
     }
-    server.stop().await;
 }
 
 /// What a user has to be able to do with the types in tasks.

@@ -1,6 +1,6 @@
 //! The client under test of the Autobahn suite: walks the cases of a fuzzing server.
 //!
-//! `autobahn_client [--ca FILE | --insecure] [--deflate SETTING] [--no-masking] URL`
+//! `autobahn_client [--ca FILE | --insecure] [--http1 | --http2 | --h2c] [--deflate SETTING] [--no-masking] URL`
 
 use std::process::ExitCode;
 

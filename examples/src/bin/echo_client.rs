@@ -1,6 +1,6 @@
 //! A client that sends each line of its input as a text message and prints the replies.
 //!
-//! `echo_client [--ca FILE | --insecure] [--deflate SETTING] [--no-masking] URL`
+//! `echo_client [--ca FILE | --insecure] [--http1 | --http2 | --h2c] [--deflate SETTING] [--no-masking] URL`
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! An echo server.
 //!
-//! `echo_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--deflate SETTING] [--no-masking] [--threads N]
-//! [--until-stdin-ends]`
+//! `echo_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--http1 | --http2 | --h2c] [--deflate SETTING]
+//! [--no-masking] [--threads N] [--until-stdin-ends]`
 //!
 //! Echoes text and binary messages on any path and answers other requests with a short page. The options are told at
 //! [`ServerOptions`].

@@ -1,13 +1,16 @@
 //! The client of the interop checks, which are told in `xtask/interop/README.md`.
 //!
-//! `interop_client URL [--ca FILE | --insecure] [--deflate SETTING] [--no-masking]`
+//! `interop_client URL [--ca FILE | --insecure] [--http1 | --http2 | --h2c] [--deflate SETTING] [--no-masking] [CHECK...]`
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use examples::{Checks, Error, answered, client_options, close_frame, letters, octets, report, same, show};
-use sheave::{Client, CloseCode, Message, WebSocket};
-use tokio::time::timeout;
+use examples::{
+    Checks, Error, answered, client_options_and_names, close_frame, letters, octets, report, same, show,
+};
+use sheave::{Client, ClientBuilder, CloseCode, Message, WebSocket};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 const SIZES: [usize; 9] = [0, 1, 125, 126, 127, 65_535, 65_536, 1 << 20, 16 << 20];
 const CLOSES: [&str; 6] = ["1000", "1001", "1008", "3000", "4999-reason", "none"];
@@ -15,7 +18,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the checks are made.
 struct Peer {
-    client: Client,
+    client: ClientBuilder,
     url: String,
     checks: Checks,
 }
@@ -26,8 +29,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Error> {
-    let (url, client) = client_options()?;
-    Peer { client: client.build(), url, checks: Checks::default() }.checks().await
+    let (url, client, names) = client_options_and_names()?;
+    Peer { client, url, checks: Checks::named(names) }.checks().await
 }
 
 impl Peer {
@@ -60,11 +63,27 @@ impl Peer {
         let offered = ["unknown", "superchat", "chat"];
         self.checks.check("subprotocol-chosen", subprotocol(&self, &offered, Some("superchat"))).await;
         self.checks.check("subprotocol-none", subprotocol(&self, &[], None)).await;
+        // These are of HTTP/2.
+        if self.checks.names("sockets-100") {
+            self.checks.check("sockets-100", sockets(&self, 100)).await;
+        }
+        if self.checks.names("sockets-apart") {
+            self.checks.check("sockets-apart", sockets_apart(&self)).await;
+        }
         self.checks.finish()
     }
 
+    /// A client whose connections are its own.
+    fn client(&self) -> Client {
+        self.client.clone().build()
+    }
+
     async fn open(&self, path: &str) -> Result<WebSocket, Error> {
-        Ok(self.client.connect(format!("{}{path}", self.url)).await?)
+        self.open_by(&self.client(), path).await
+    }
+
+    async fn open_by(&self, client: &Client, path: &str) -> Result<WebSocket, Error> {
+        Ok(client.connect(format!("{}{path}", self.url)).await?)
     }
 }
 
@@ -141,7 +160,7 @@ fn closed_with(ws: &WebSocket, code: CloseCode, reason: Option<&str>) -> Result<
 }
 
 async fn subprotocol(peer: &Peer, offered: &[&str], expected: Option<&str>) -> Result<(), Error> {
-    let mut request = peer.client.request(format!("{}/echo", peer.url));
+    let mut request = peer.client().request(format!("{}/echo", peer.url));
     for name in offered {
         request = request.subprotocol(name);
     }
@@ -151,4 +170,57 @@ async fn subprotocol(peer: &Peer, offered: &[&str], expected: Option<&str>) -> R
     } else {
         Err(format!("{:?} was chosen", ws.subprotocol()).into())
     }
+}
+
+/// All have their first message back before any sends its second, and all have begun to close before any has.
+async fn sockets(peer: &Peer, count: usize) -> Result<(), Error> {
+    let client = peer.client();
+    let mut opening = JoinSet::new();
+    for _ in 0..count {
+        let (client, url) = (client.clone(), format!("{}/echo", peer.url));
+        opening.spawn(async move { client.connect(url).await });
+    }
+    let mut sockets = opening.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let connection = sockets[0].connection_id();
+    if let Some(other) = sockets.iter().find(|ws| ws.connection_id() != connection) {
+        return Err(format!("{:?} and {connection:?}", other.connection_id()).into());
+    }
+    for size in [10, 10_000] {
+        let text = |number| format!("{number:010}").repeat(size / 10);
+        for (number, ws) in sockets.iter_mut().enumerate() {
+            ws.send(text(number)).await?;
+        }
+        for (number, ws) in sockets.iter_mut().enumerate() {
+            same(ws.recv().await?, text(number).into())?;
+        }
+    }
+    let mut closing = JoinSet::new();
+    for mut ws in sockets {
+        closing.spawn(async move {
+            timeout(CLOSE_LIMIT, ws.close(CloseCode::GOING_AWAY)).await??;
+            closed_with(&ws, CloseCode::GOING_AWAY, None)
+        });
+    }
+    closing.join_all().await.into_iter().collect()
+}
+
+/// Whatever way one ends, another on its connection goes on.
+async fn sockets_apart(peer: &Peer) -> Result<(), Error> {
+    let client = peer.client();
+    let mut other = peer.open_by(&client, "/echo").await?;
+    let connection = other.connection_id();
+    let open = async |path| match peer.open_by(&client, path).await? {
+        ws if ws.connection_id() == connection => Ok(ws),
+        ws => Err(Error::from(format!("{:?} and {connection:?}", ws.connection_id()))),
+    };
+    timeout(CLOSE_LIMIT, open("/echo").await?.close(CloseCode::GOING_AWAY)).await??;
+    if let Some(message) = timeout(CLOSE_LIMIT, open("/close/4000").await?.recv()).await?? {
+        return Err(format!("{} instead of a Close", show(Some(&message))).into());
+    }
+    open("/echo").await?.send("broken off").await?;
+    sleep(Duration::from_secs(3)).await;
+    other.send("still here").await?;
+    same(other.recv().await?, "still here".into())?;
+    timeout(CLOSE_LIMIT, other.close(CloseCode::NORMAL)).await??;
+    Ok(())
 }

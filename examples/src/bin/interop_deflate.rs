@@ -1,12 +1,12 @@
 //! The client of the interop checks of permessage-deflate, which are told in `xtask/interop/README.md`.
 //!
-//! `interop_deflate [--no-masking] URL`
+//! `interop_deflate [--no-masking] [--h2c] URL [CHECK...]`
 
 use std::process::ExitCode;
 
 use examples::{Checks, Error, answered, report, same};
 use sheave::deflate::{Agreement, Direction};
-use sheave::{Client, Config, DeflateConfig, Message, NoMasking, WebSocket};
+use sheave::{Client, Config, DeflateConfig, Message, NoMasking, Versions, WebSocket};
 
 /// How far apart repetitions are in a message: each window reaches one more of them.
 const DISTANCES: [usize; 7] = [200, 400, 800, 1600, 3200, 6400, 20_000];
@@ -15,6 +15,7 @@ const DISTANCES: [usize; 7] = [200, 400, 800, 1600, 3200, 6400, 20_000];
 struct Peer {
     url: String,
     no_masking: NoMasking,
+    versions: Versions,
     checks: Checks,
 }
 
@@ -40,17 +41,20 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     use lexopt::prelude::{Long, Value, ValueExt as _};
-    let (mut url, mut no_masking) = (None, NoMasking::Never);
+    let (mut url, mut no_masking, mut versions) = (None, NoMasking::Never, Versions::Auto);
+    let mut names = Vec::new();
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("no-masking") => no_masking = NoMasking::Always,
+            Long("h2c") => versions = Versions::Http2Only,
             Value(value) if url.is_none() => url = Some(value.string()?),
+            Value(value) => names.push(value.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
-    let peer = Peer { url: url.ok_or("a URL is needed")?, no_masking, checks: Checks::default() };
-    peer.checks().await
+    let url = url.ok_or("a URL is needed")?;
+    Peer { url, no_masking, versions, checks: Checks::named(names) }.checks().await
 }
 
 impl Peer {
@@ -64,6 +68,11 @@ impl Peer {
                         .await;
                     let imposed = imposed(&self, server, client, takeover);
                     self.checks.check(&format!("imposed-{combination}"), imposed).await;
+                    let echoed = format!("echoed-{combination}");
+                    // What every server has over HTTP/2.
+                    if self.checks.names(&echoed) {
+                        self.checks.check(&echoed, echoed_by(&self, server, client, takeover)).await;
+                    }
                 }
             }
             self.checks.check(&format!("large-{}", takeover.name), large(&self, takeover)).await;
@@ -75,7 +84,7 @@ impl Peer {
 
     async fn open(&self, path: &str, deflate: DeflateConfig) -> Result<WebSocket, Error> {
         let config = Config::default().deflate(deflate.threshold(0)).no_masking(self.no_masking);
-        let client = Client::builder().config(config).build();
+        let client = Client::builder().config(config).versions(self.versions).build();
         let ws = client.connect(format!("{}{path}", self.url)).await?;
         let agreed = ws.extensions().iter().any(|extension| extension.name() == "no-masking");
         if agreed != (self.no_masking == NoMasking::Always) {
@@ -98,6 +107,19 @@ async fn imposed(peer: &Peer, server: u8, client: u8, takeover: Takeover) -> Res
     let mut ws = peer.open(&path, DeflateConfig::default()).await?;
     agreed(&ws, server, client, takeover)?;
     exchange(&mut ws).await
+}
+
+/// The same without what not every server can send.
+async fn echoed_by(peer: &Peer, server: u8, client: u8, takeover: Takeover) -> Result<(), Error> {
+    let mut ws = peer.open("/deflate/echo", asking(server, client, takeover)).await?;
+    agreed(&ws, server, client, takeover)?;
+    for message in all_kinds() {
+        ws.feed(message).await?;
+    }
+    for message in all_kinds() {
+        same(ws.recv().await?, message)?;
+    }
+    Ok(())
 }
 
 async fn large(peer: &Peer, takeover: Takeover) -> Result<(), Error> {
@@ -138,8 +160,7 @@ async fn imposed_8(peer: &Peer) -> Result<(), Error> {
 /// Every kind of message, sent in one go.
 async fn exchange(ws: &mut WebSocket) -> Result<(), Error> {
     same(ws.recv().await?, greeting())?;
-    let mut messages: Vec<Message> = (0..3).map(|number| json(number).into()).collect();
-    messages.extend(["".into(), distant().into(), "after".into()]);
+    let mut messages = all_kinds();
     for message in &messages {
         ws.feed(message.clone()).await?;
     }
@@ -177,6 +198,13 @@ fn agreed(ws: &WebSocket, server: u8, client: u8, takeover: Takeover) -> Result<
 /// What the server sends first, in fragments.
 fn greeting() -> Message {
     ["a", "b", "c"].map(|letter| letter.repeat(1000)).concat().into()
+}
+
+/// Messages in which both long and short repetitions are found.
+fn all_kinds() -> Vec<Message> {
+    let mut messages: Vec<Message> = (0..3).map(|number| json(number).into()).collect();
+    messages.extend(["".into(), distant().into(), "after".into()]);
+    messages
 }
 
 /// About 1 KiB, much like the one before.

@@ -1,7 +1,7 @@
 //! The server of the interop checks; what its paths do is told in `xtask/interop/README.md`.
 //!
-//! `interop_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--deflate SETTING] [--no-masking] [--threads N]
-//! [--until-stdin-ends]`
+//! `interop_server [--addr HOST:PORT] [--tls [--ca-out FILE]] [--http1 | --http2 | --h2c] [--deflate SETTING]
+//! [--no-masking] [--threads N] [--until-stdin-ends]`
 //!
 //! The options are told at [`ServerOptions`].
 
@@ -53,6 +53,7 @@ async fn answer(request: Request, config: Config) -> Result<(), sheave::Error> {
             }
             ws.send(format!("pong {payload}")).await?;
         }
+        ["deflate", "echo"] => {}
         ["fragments"] | ["deflate", ..] => {
             ws.feed_fragment("a".repeat(1000), false).await?;
             ws.ping("between").await?;
@@ -72,7 +73,7 @@ async fn answer(request: Request, config: Config) -> Result<(), sheave::Error> {
 fn deflate(wishes: &[&str]) -> Result<DeflateConfig, Error> {
     let config = DeflateConfig::default().threshold(0);
     let (server, client, takeover) = match *wishes {
-        ["asked"] => return Ok(config),
+        ["asked" | "echo"] => return Ok(config),
         ["imposed", server, client, takeover] => (server.parse()?, client.parse()?, takeover),
         _ => return Err("no such path".into()),
     };

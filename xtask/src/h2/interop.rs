@@ -7,7 +7,7 @@ use super::peers::{Peer, Peers, nghttp2};
 use super::{OurServer, Table, dir, hpack, log, programs};
 use crate::checks::{START_LIMIT, conclude, run_client_with};
 use crate::process::Helper;
-use crate::{Outcome, Tally, workspace};
+use crate::{Outcome, Tally, ports, workspace};
 
 /// What every client of the contract checks, in this order: after `shutdown` there is no server.
 const CHECKS: [&str; 17] = [
@@ -92,7 +92,7 @@ fn against_nghttpd(title: &str, client: &Path, peers: &Peers, tls: bool) -> Outc
     for (checks, option) in
         [(&plain[..], None), (&[NGHTTPD_TRAILERS.to_owned()], Some("--trailer=checksum: 27"))]
     {
-        let port = programs::free_port()?;
+        let port = ports::free()?;
         let mut server = nghttp2("nghttpd")?;
         server.args(["--address=127.0.0.1", "--echo-upload", "--htdocs"]).arg(&files).args(option);
         let scheme = if tls {
@@ -103,7 +103,7 @@ fn against_nghttpd(title: &str, client: &Path, peers: &Peers, tls: bool) -> Outc
             "http"
         };
         let mut server = Helper::start(&mut server, &log(&format!("{title} server")))?;
-        programs::wait_for_port(port, START_LIMIT)?;
+        ports::wait_for(port, START_LIMIT)?;
         let url = format!("{scheme}://127.0.0.1:{port}");
         let ca = tls.then_some(&*peers.certificates.ca);
         tally += make(title, checks, Command::new(client), &url, ca, &mut server)?;

@@ -1,11 +1,9 @@
 //! Programs that are clients as they are: curl, nghttp and h2load, each with checks that it can make.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::peers::nghttp2;
 use super::{OurServer, Table, dir};
@@ -261,22 +259,4 @@ pub(super) fn write_files(dir: &Path) -> Result {
     let huge = dir.join("bytes/1073741824");
     let made = File::create(&huge).and_then(|file| file.set_len(1 << 30));
     made.map_err(|error| format!("{}: {error}", huge.display()))
-}
-
-/// A port that the system has just given, for a program that takes no 0.
-pub(super) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-    Ok(listener.map_err(|error| format!("no port: {error}"))?.port())
-}
-
-/// Waits until somebody listens there.
-pub(super) fn wait_for_port(port: u16, limit: Duration) -> Result {
-    let deadline = Instant::now() + limit;
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-        if Instant::now() >= deadline {
-            return Err(format!("nobody listens on port {port}"));
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }

@@ -105,8 +105,8 @@ impl Connection {
             return None;
         }
         let settings = self.local.timeout().map(|(deadline, _)| deadline);
-        let lingering = self.lingering.front().map(|(until, _)| *until);
-        [settings, self.pings.timeout(), self.ends.deadline, lingering].into_iter().flatten().min()
+        let timeouts = [settings, self.pings.timeout(), self.ends.deadline, self.lingering.timeout()];
+        timeouts.into_iter().flatten().min()
     }
 
     /// Does what is due by now.
@@ -140,12 +140,7 @@ impl Connection {
                 None => self.ends.deadline = now.checked_add(GRACE),
             }
         }
-        while let Some((_, key)) = self.lingering.front().copied().filter(|(until, _)| *until <= now) {
-            self.lingering.pop_front();
-            if let Some(code) = self.streams.get(key).and_then(|stream| stream.sending.then_reset) {
-                self.reset(key, code);
-            }
-        }
+        self.end_lingering(now);
         Ok(())
     }
 

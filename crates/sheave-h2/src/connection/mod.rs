@@ -3,6 +3,7 @@
 mod blocks;
 mod budget;
 mod end;
+mod linger;
 mod messages;
 mod pings;
 mod receive;
@@ -19,6 +20,7 @@ use sheave_hpack::{Decoder, Encoder};
 use self::blocks::Block;
 use self::budget::Budget;
 use self::end::Ends;
+use self::linger::Lingering;
 use self::pings::Pings;
 use self::settings::LocalSettings;
 use crate::bucket::Bucket;
@@ -100,10 +102,7 @@ pub struct Connection {
     credits: Vec<StreamKey>,
     output: Chunks,
     progress: VecDeque<Progress>,
-    /// Tunnels that have ended here and are not read any more.
-    stopped: Vec<StreamKey>,
-    /// The same, and when they are reset.
-    lingering: VecDeque<(Instant, StreamKey)>,
+    lingering: Lingering,
 
     pings: Pings,
     ends: Ends,
@@ -150,8 +149,7 @@ impl Connection {
             credits: Vec::new(),
             output: Chunks::default(),
             progress: VecDeque::new(),
-            stopped: Vec::new(),
-            lingering: VecDeque::new(),
+            lingering: Lingering::default(),
             pings: Pings::new(&config, now),
             ends: Ends::default(),
             role,
@@ -204,6 +202,7 @@ impl Connection {
         self.credits.shrink_to_fit();
         self.events.shrink_to_fit();
         self.progress.shrink_to_fit();
+        self.lingering.shrink(&self.streams);
         self.encoded = BytesMut::new();
         if self.control.is_empty() {
             self.control = BytesMut::new();

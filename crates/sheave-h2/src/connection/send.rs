@@ -60,7 +60,7 @@ impl Connection {
         }
         stream.sending.content_left = content_left;
         stream.sending.ending = end_stream.then_some(Ending::EndStream);
-        stream.sending.sections.push_back(Section::Request(Box::new(request)));
+        stream.sending.sections.push(Section::Request(Box::new(request)));
         self.open[0] += 1;
         let key = self.streams.insert(stream);
         self.push_head(key);
@@ -113,7 +113,7 @@ impl Connection {
             sending.ending = end_stream.then_some(Ending::EndStream);
             stream.is_tunnel = is_tunnel;
         }
-        stream.sending.sections.push_back(Section::Response(Box::new(response)));
+        stream.sending.sections.push(Section::Response(Box::new(response)));
         self.push_head(key);
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Connection {
         self.open[0] += 1;
         let promised = self.streams.insert(stream);
         if let Some(parent) = self.streams.get_mut(key) {
-            parent.sending.sections.push_back(Section::Promise(promised, Box::new(request)));
+            parent.sending.sections.push(Section::Promise(promised, Box::new(request)));
         }
         self.push_head(key);
         Ok(promised)
@@ -248,7 +248,7 @@ impl Connection {
         stream.sending.then_reset = Some(code);
         if matches!(stream.state, State::HalfClosedLocal | State::ReservedRemote) {
             match stream.is_tunnel {
-                true => self.stopped.push(key),
+                true => self.linger(key),
                 false => self.reset(key, code),
             }
         }

@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::Connection;
@@ -19,20 +18,15 @@ impl Connection {
     /// What is to be written next: what is taken out counts as sent. Empty once there is nothing more to send, or that may
     /// be sent.
     pub fn transmit(&mut self, now: Instant) -> &mut Chunks {
+        self.look_at_output(now);
         if self.output.len() < BATCH && self.error().is_none() {
             self.transmit_control();
             self.transmit_credits(now);
             self.transmit_heads();
             self.transmit_content();
-            self.linger(now);
+            self.added_to_output();
         }
         &mut self.output
-    }
-
-    /// What was sent last on a tunnel has time to reach who it is for: a reset may overtake it behind a proxy.
-    fn linger(&mut self, now: Instant) {
-        let until = now.checked_add(self.config.tunnel_linger).unwrap_or(now);
-        self.lingering.extend(self.stopped.drain(..).map(|key| (until, key)));
     }
 
     /// What is to be written and was made ready.
@@ -87,13 +81,16 @@ impl Connection {
     fn transmit_section(&mut self, key: StreamKey) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let sending = &mut stream.sending;
-        let Some(section) = sending.sections.pop_front() else { return };
+        if sending.sections.is_empty() {
+            return;
+        }
+        let section = sending.sections.remove(0);
         let end_stream = sending.sections.is_empty()
             && sending.queue.is_empty()
             && matches!(sending.ending, Some(Ending::EndStream));
         if sending.sections.is_empty() {
             // Most streams have no more.
-            sending.sections = VecDeque::new();
+            sending.sections = Vec::new();
         }
         match section {
             Section::Request(parts) => {
@@ -199,7 +196,7 @@ impl Connection {
         if state.is_closed() {
             self.close(key, Closed::Ended);
         } else if stream.is_tunnel && stream.sending.then_reset.is_some() {
-            self.stopped.push(key);
+            self.linger(key);
         } else if let Some(code) = stream.sending.then_reset {
             RstStream { stream: key.id(), code }.write(self.output.tail());
             self.close(key, Closed::ResetHere);

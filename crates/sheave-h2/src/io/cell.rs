@@ -40,7 +40,7 @@ pub(super) struct State {
     sending: Sending,
     receiving: Receiving,
     /// Why it ended before its time.
-    error: Option<Error>,
+    error: Option<Box<Error>>,
     /// What few streams have, or not for long.
     rest: Option<Box<Rest>>,
 }
@@ -100,7 +100,7 @@ impl Rest {
 /// What the connection is asked to do, in the order of the fields.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
-    pub(super) sections: VecDeque<Section>,
+    pub(super) sections: Vec<Section>,
     pub(super) content: Chunks,
     pub(super) end: Option<End>,
     pub(super) stop: Option<ErrorCode>,
@@ -112,7 +112,7 @@ pub(super) struct Wants {
 impl Wants {
     /// Whether it is a request that nobody waits for any more, and that nothing is sent with.
     pub(super) fn is_taken_back(&self) -> bool {
-        let ended = matches!(self.sections.front(), Some(Section::Request(_, true)));
+        let ended = matches!(self.sections.first(), Some(Section::Request(_, true)));
         self.reset.is_some() || ended && self.stop.is_some()
     }
 }
@@ -190,7 +190,7 @@ impl Cell {
         if state.sending.unsent == 0 {
             return Poll::Ready(Ok(()));
         }
-        if let Some(error) = &state.error {
+        if let Some(error) = state.error.as_deref() {
             return Poll::Ready(Err(error.clone()));
         }
         state.sending.waker = Some(cx.waker().clone());
@@ -200,7 +200,7 @@ impl Cell {
     /// Ready once the stream has failed, or was reset by the peer.
     pub(super) fn poll_failed(&self, cx: &Context<'_>) -> Poll<Error> {
         let mut state = self.lock();
-        match &state.error {
+        match state.error.as_deref() {
             Some(error) => Poll::Ready(error.clone()),
             None => {
                 state.sending.waker = Some(cx.waker().clone());
@@ -239,12 +239,12 @@ impl Cell {
 
     pub(super) fn send_section(self: &Arc<Self>, section: Section) -> Result<(), Error> {
         self.try_want(|state| {
-            if let Some(error) = &state.error {
+            if let Some(error) = state.error.as_deref() {
                 return Err(error.clone());
             }
             state.sending.finished |=
                 matches!(section, Section::Request(_, true) | Section::Response(_, true));
-            state.wants.sections.push_back(section);
+            state.wants.sections.push(section);
             Ok(())
         })
     }
@@ -298,7 +298,7 @@ impl Cell {
         if state.receiving.complete {
             return Poll::Ready(None);
         }
-        if let Some(error) = &state.error {
+        if let Some(error) = state.error.as_deref() {
             return Poll::Ready(Some(Err(error.clone())));
         }
         state.receiving.waker = Some(cx.waker().clone());
@@ -359,7 +359,7 @@ impl Cell {
             state.rest.take_if(|rest| rest.is_empty());
             return Poll::Ready(found);
         }
-        if let Some(error) = &state.error {
+        if let Some(error) = state.error.as_deref() {
             return Poll::Ready(Err(error.clone()));
         }
         state.receiving.waker = Some(cx.waker().clone());
@@ -451,7 +451,7 @@ impl Cell {
 
     /// Whether it is a request that only some servers take (RFC 8441 §3).
     pub(super) fn wants_extended_connect(&self) -> bool {
-        match self.lock().wants.sections.front() {
+        match self.lock().wants.sections.first() {
             Some(Section::Request(request, _)) => request.extensions.get::<Protocol>().is_some(),
             _ => false,
         }
@@ -557,7 +557,7 @@ impl Cell {
 
 impl State {
     fn check_sending(&self) -> Result<(), Error> {
-        match &self.error {
+        match self.error.as_deref() {
             Some(error) => Err(error.clone()),
             None if self.sending.finished => Err(Usage::NotSending.into()),
             None => Ok(()),
@@ -567,7 +567,7 @@ impl State {
 
 impl Locked<'_> {
     fn fail(&mut self, error: Error) {
-        self.error.get_or_insert(error);
+        self.error.get_or_insert_with(|| error.into());
         let Locked { state, woken } = self;
         let State { sending, receiving, rest, .. } = &mut **state;
         woken.add(&mut sending.waker);

@@ -39,7 +39,7 @@ impl<T> Driver<T> {
         let (key, wants) = cell.take_wants();
         match key {
             Some(key) => self.fulfil(key, cell, wants),
-            None if !matches!(wants.sections.front(), Some(Section::Request(..))) => {
+            None if !matches!(wants.sections.first(), Some(Section::Request(..))) => {
                 // It is opened with the promise of it; or never, if it has failed.
                 cell.put_back(wants);
             }
@@ -70,7 +70,10 @@ impl<T> Driver<T> {
         if wants.is_taken_back() {
             return cell.fail(Error::Closed);
         }
-        let Some(Section::Request(request, end_stream)) = wants.sections.pop_front() else { return };
+        if wants.sections.is_empty() {
+            return;
+        }
+        let Section::Request(request, end_stream) = wants.sections.remove(0) else { return };
         match self.core.open(*request, end_stream) {
             Ok(key) => {
                 self.register(key, cell);

@@ -10,7 +10,8 @@ pub(super) struct Receiving {
     /// What was not read yet; empty if there is nothing.
     pub(super) content: BytesMut,
     /// What comes behind it.
-    more: VecDeque<BytesMut>,
+    #[expect(clippy::box_collection, reason = "few streams have it, and each has its place")]
+    more: Option<Box<VecDeque<BytesMut>>>,
     /// Whether the last of them was made here, so that more can be added.
     is_gathered: bool,
     /// Whether nothing more comes.
@@ -24,7 +25,7 @@ impl Receiving {
     /// Adds content behind the rest.
     pub(super) fn push(&mut self, mut content: BytesMut) {
         let is_small = content.len() <= SMALL;
-        let last = self.more.back_mut().unwrap_or(&mut self.content);
+        let last = self.more.as_mut().and_then(|more| more.back_mut()).unwrap_or(&mut self.content);
         if is_small && self.is_gathered && !last.is_empty() && last.len() < GATHERED {
             last.extend_from_slice(&content);
             return;
@@ -36,7 +37,7 @@ impl Receiving {
         if self.content.is_empty() {
             self.content = content;
         } else {
-            self.more.push_back(content);
+            self.more.get_or_insert_default().push_back(content);
         }
     }
 
@@ -44,7 +45,7 @@ impl Receiving {
     pub(super) fn put_back(&mut self, rest: BytesMut) {
         let next = mem::replace(&mut self.content, rest);
         if !next.is_empty() {
-            self.more.push_front(next);
+            self.more.get_or_insert_default().push_front(next);
         }
     }
 
@@ -53,10 +54,8 @@ impl Receiving {
         if self.content.is_empty() {
             return None;
         }
-        let next = self.more.pop_front().unwrap_or_default();
-        if self.more.is_empty() {
-            self.more = VecDeque::new();
-        }
+        let next = self.more.as_mut().and_then(|more| more.pop_front()).unwrap_or_default();
+        self.more.take_if(|more| more.is_empty());
         Some(mem::replace(&mut self.content, next))
     }
 }

@@ -19,7 +19,8 @@ use crate::stream_id::StreamId;
 /// before the stream failed can still be read.
 ///
 /// Dropped before the end, it has a client reset the stream with CANCEL, and a server with NO_ERROR (RFC 9113 §8.1), as
-/// soon as nothing is sent on it any more. Until then what comes is passed over, so that the peer is not held up.
+/// soon as nothing is sent on it any more; a tunnel only if the peer does not [soon](crate::Config::tunnel_linger) end it.
+/// Until then what comes is passed over, so that the peer is not held up.
 #[derive(Debug)]
 pub struct RecvStream {
     cell: Arc<Cell>,

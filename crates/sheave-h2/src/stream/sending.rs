@@ -1,7 +1,5 @@
 //! The half of a stream that we send.
 
-use std::collections::VecDeque;
-
 use http::{HeaderMap, request, response};
 
 use crate::chunks::Chunks;
@@ -14,8 +12,8 @@ use crate::streams::StreamKey;
 /// What is to be sent, in the order of the fields.
 #[derive(Debug)]
 pub(crate) struct Sending {
-    /// Field sections that come before the content.
-    pub(crate) sections: VecDeque<Section>,
+    /// Field sections that come before the content: seldom more than one.
+    pub(crate) sections: Vec<Section>,
     /// The content.
     pub(crate) queue: Chunks,
     /// How much more is to come, if that is known: by `content-length`, or none for a response that has no content.
@@ -69,7 +67,7 @@ pub(crate) enum Listed {
 impl Sending {
     pub(super) fn new(window: u32) -> Self {
         Self {
-            sections: VecDeque::new(),
+            sections: Vec::new(),
             queue: Chunks::default(),
             content_left: None,
             is_answered: false,

@@ -20,7 +20,7 @@ struct Request {
 
 #[derive(Debug, Default)]
 struct State {
-    close: Option<CloseFrame>,
+    close: Option<Box<CloseFrame>>,
     waker: Option<Waker>,
 }
 
@@ -34,7 +34,7 @@ impl CloseHandle {
     pub fn close(&self, close: impl Into<CloseFrame>) {
         let waker = {
             let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.close.get_or_insert_with(|| close.into());
+            state.close.get_or_insert_with(|| Box::new(close.into()));
             self.0.pending.store(true, Ordering::Release);
             state.waker.take()
         };
@@ -49,7 +49,7 @@ impl CloseHandle {
             return None;
         }
         self.0.pending.store(false, Ordering::Release);
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).close.clone()
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).close.as_deref().cloned()
     }
 
     /// Has `waker` woken by [`close`](Self::close). True if it was called meanwhile.

@@ -67,8 +67,8 @@ pub(super) struct ReceiveLoop {
     incoming: Incoming,
     input: BytesMut,
     phase: Phase,
-    failure: Option<Error>,
-    peer_close: Option<CloseFrame>,
+    failure: Option<Box<Error>>,
+    peer_close: Option<Box<CloseFrame>>,
     close_timeout: Duration,
     /// When closing has taken too long.
     deadline: Option<Instant>,
@@ -150,7 +150,7 @@ impl ReceiveLoop {
     }
 
     pub(super) fn peer_close(&self) -> Option<&CloseFrame> {
-        self.peer_close.as_ref()
+        self.peer_close.as_deref()
     }
 
     pub(super) fn opening(&self) -> Option<&Opening> {
@@ -269,7 +269,7 @@ impl ReceiveLoop {
                         }
                     }
                     Ok(Some(Event::Close(close))) => {
-                        self.peer_close = Some(close);
+                        self.peer_close = Some(Box::new(close));
                         // The peer is done with us: whether it still takes our answer does not matter.
                         self.failure = None;
                         self.close(link);
@@ -279,7 +279,7 @@ impl ReceiveLoop {
                     Ok(None) => {}
                 },
                 Phase::Ended => {
-                    return Poll::Ready(self.failure.take().map_or(Ok(None), Err));
+                    return Poll::Ready(self.failure.take().map_or(Ok(None), |error| Err(*error)));
                 }
                 _ => {
                     let waiting = self.poll_closing(cx, link).is_pending();
@@ -301,7 +301,7 @@ impl ReceiveLoop {
                     self.end(link, error);
                     return Poll::Ready(());
                 }
-                Poll::Ready(Err(error)) => self.failure = Some(error),
+                Poll::Ready(Err(error)) => self.failure = Some(error.into()),
                 _ => {}
             }
         }
@@ -428,13 +428,13 @@ impl ReceiveLoop {
 
     /// As [`close`](Self::close), for this reason.
     fn fail(&mut self, link: &impl Link, error: Error) {
-        self.failure = Some(error);
+        self.failure = Some(error.into());
         self.close(link);
     }
 
     /// The transport is gone, or is not to be waited for.
     fn end(&mut self, link: &mut impl Link, error: Error) {
-        link.abandon(self.failure.get_or_insert(error));
+        link.abandon(self.failure.get_or_insert_with(|| error.into()));
         self.phase = Phase::Ended;
     }
 
@@ -465,10 +465,10 @@ impl ReceiveLoop {
             }
             if !self.has_progressed(link) {
                 let error = Error::Timeout(Timeout::Close);
-                link.abandon(self.failure.as_ref().unwrap_or(&error));
+                link.abandon(self.failure.as_deref().unwrap_or(&error));
                 // In the later phases the closing handshake is done, or a failure stands already.
                 if self.phase == Phase::Open {
-                    self.failure.get_or_insert(error);
+                    self.failure.get_or_insert_with(|| error.into());
                 }
                 self.phase = Phase::Ended;
                 return true;

@@ -36,11 +36,15 @@ impl Timer {
 #[derive(Debug)]
 pub(super) struct Stall {
     timeout: Option<Duration>,
-    /// A write has to wait.
-    waiting: bool,
     /// How often a write that had to wait had made progress before.
     progress: u64,
-    /// How many bytes had left the transport when it last had to wait.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// A write has to wait.
+#[derive(Debug)]
+struct Waiting {
+    /// How many bytes had left the transport when this was last looked at.
     departed: u64,
     /// Until when what waits has to move again.
     deadline: Option<Instant>,
@@ -49,7 +53,7 @@ pub(super) struct Stall {
 
 impl Stall {
     pub(super) fn new(timeout: Option<Duration>) -> Self {
-        Self { timeout, waiting: false, progress: 0, departed: 0, deadline: None, timer: Timer::default() }
+        Self { timeout, progress: 0, waiting: None }
     }
 
     /// Changes when the peer has taken something of what waits.
@@ -59,25 +63,31 @@ impl Stall {
 
     /// Everything was written: holds nothing any more.
     pub(super) fn clear(&mut self) {
-        if std::mem::take(&mut self.waiting) {
+        if self.waiting.take().is_some() {
             self.progress += 1;
-            self.deadline = None;
-            self.timer = Timer::default();
         }
     }
 
     /// A write has to wait. It has `taken` something out of the queue before, and so many bytes have
     /// `departed` by now. Ready once there was neither for too long.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, taken: bool, departed: u64) -> Poll<Error> {
-        let progressed = taken || departed != self.departed;
-        self.departed = departed;
-        self.waiting = true;
-        self.progress += u64::from(progressed);
-        let Some(timeout) = self.timeout else { return Poll::Pending };
-        if progressed || self.deadline.is_none() {
-            self.deadline = Instant::now().checked_add(timeout);
-        }
-        let Some(deadline) = self.deadline else { return Poll::Pending };
-        self.timer.poll(cx, deadline).map(|_| Error::Timeout(Timeout::Write))
+        let deadline = |timeout| Instant::now().checked_add(timeout);
+        let waiting = match &mut self.waiting {
+            Some(waiting) => {
+                if taken || departed != waiting.departed {
+                    waiting.departed = departed;
+                    waiting.deadline = self.timeout.and_then(deadline);
+                    self.progress += 1;
+                }
+                waiting
+            }
+            none => {
+                self.progress += u64::from(taken);
+                let deadline = self.timeout.and_then(deadline);
+                none.insert(Box::new(Waiting { departed, deadline, timer: Timer::default() }))
+            }
+        };
+        let Some(deadline) = waiting.deadline else { return Poll::Pending };
+        waiting.timer.poll(cx, deadline).map(|_| Error::Timeout(Timeout::Write))
     }
 }

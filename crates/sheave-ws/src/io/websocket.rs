@@ -61,8 +61,9 @@ impl<S: Transport> WebSocket<S> {
         self
     }
 
-    /// Notes the server's answer.
-    pub(super) fn response(mut self, response: Response<()>) -> Self {
+    /// Notes the server's answer, which [`handshake_response`](Self::handshake_response) tells.
+    #[must_use]
+    pub fn response(mut self, response: Response<()>) -> Self {
         self.receiving.opening_mut().response = Some(response);
         self
     }
@@ -128,8 +129,8 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Cancel safety
     /// Safe: dropped while it waits, the message is not sent.
-    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed_with(message, Compress::Auto).await
+    pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        self.feed_with(message, Compress::Auto)
     }
 
     /// As [`feed`](Self::feed), compressed or not, where permessage-deflate was agreed on.
@@ -139,10 +140,17 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Cancel safety
     /// Safe, as [`feed`](Self::feed).
-    pub async fn feed_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
+    pub fn feed_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> impl Future<Output = Result<(), Error>> {
+        // No `async fn`, here and where it is called: the task would keep the message once for each.
         let message = message.into();
-        poll_fn(|cx| self.poll_room(cx)).await?;
-        self.queue(message, compress)
+        async move {
+            poll_fn(|cx| self.poll_room(cx)).await?;
+            self.queue(message, compress)
+        }
     }
 
     /// As [`feed`](Self::feed), of a message that many connections are sent.
@@ -194,9 +202,8 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Cancel safety
     /// Safe: dropped before the message is queued, it is not sent; later, it stays queued whole.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
+    pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        self.send_with(message, Compress::Auto)
     }
 
     /// As [`send`](Self::send), compressed or not, where permessage-deflate was agreed on.
@@ -206,9 +213,17 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Cancel safety
     /// Safe, as [`send`](Self::send).
-    pub async fn send_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
-        self.feed_with(message, compress).await?;
-        self.flush().await
+    pub fn send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> impl Future<Output = Result<(), Error>> {
+        let message = message.into();
+        async move {
+            poll_fn(|cx| self.poll_room(cx)).await?;
+            self.queue(message, compress)?;
+            self.flush().await
+        }
     }
 
     /// As [`send`](Self::send), of a message that many connections are sent.

@@ -1,5 +1,6 @@
 //! The life of one connection: TLS, requests, perhaps a WebSocket, an end in order.
 
+use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -179,28 +180,38 @@ fn answer(error: &Error) -> Option<Refusal> {
 }
 
 /// Runs the handler; its panic, or that of the origin policy, is an error like others.
-pub(super) async fn handle<H, F>(handler: &H, request: Request) -> Result<(), Error>
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` would keep its arguments twice, for as long as the handler runs"
+)]
+pub(super) fn handle<'a, H, F>(
+    handler: &'a H,
+    mut request: Request,
+) -> impl Future<Output = Result<(), Error>> + use<'a, H, F>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Result<(), Error>>,
 {
-    let panicked = |_| {
-        tracing::error!("a handler or an origin policy panicked");
-        Error::other("the handler or the origin policy panicked")
-    };
-    let request = catch_unwind(AssertUnwindSafe(|| request.judged())).map_err(panicked)?;
-    if let Some(refusal) = request.refusal() {
-        return request.respond(refusal.into_response()).await;
-    }
-    let mut future = pin!(catch_unwind(AssertUnwindSafe(|| handler(request))).map_err(panicked)?);
-    std::future::poll_fn(|cx| {
-        let future: Pin<&mut F> = future.as_mut();
-        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-            Ok(poll) => poll,
-            Err(panic) => std::task::Poll::Ready(Err(panicked(panic))),
+    async move {
+        catch_unwind(AssertUnwindSafe(|| request.judge())).map_err(panicked)?;
+        if let Some(refusal) = request.refusal() {
+            return request.respond(refusal.into_response()).await;
         }
-    })
-    .await
+        let mut future = pin!(catch_unwind(AssertUnwindSafe(|| handler(request))).map_err(panicked)?);
+        std::future::poll_fn(|cx| {
+            let future: Pin<&mut F> = future.as_mut();
+            match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+                Ok(poll) => poll,
+                Err(panic) => std::task::Poll::Ready(Err(panicked(panic))),
+            }
+        })
+        .await
+    }
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Error {
+    tracing::error!("a handler or an origin policy panicked");
+    Error::other("the handler or the origin policy panicked")
 }
 
 /// What is told of a request that the handler did not answer: that it failed, if it did, with what was wrong with the body.

@@ -1,6 +1,6 @@
 //! The life of one HTTP/2 connection: requests and WebSockets side by side, an end in order.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,12 +12,16 @@ use super::home::{Home, Returned};
 use super::place::Place;
 use super::request::Request;
 use super::response;
+use super::wire::Wire;
 use crate::carrier::Carrier;
 use crate::error::Error;
 use crate::h2::io::server::handshake_with;
 use crate::line::Line;
+use crate::stream::Stream;
 use crate::tunnel::Tunnel;
 use crate::ws::CloseCode;
+use crate::ws::handshake::Refusal;
+use crate::ws::io::WebSocket;
 
 /// Serves a connection to its end, each of its requests in a task of its own.
 pub(super) async fn serve<H, F>(line: Line, place: Arc<Place>, handler: Arc<H>) -> Result<(), Error>
@@ -56,7 +60,8 @@ where
                     let Some(berth) = carrier.berth(usize::MAX) else { continue };
                     let (head, receiving) = request.into_parts();
                     let head = Box::new(http::Request::from_parts(head, ()));
-                    let (tunnel, home) = (Tunnel::requested(receiving, respond, berth), Arc::default());
+                    let tunnel = Tunnel::requested(receiving, respond, berth);
+                    let home = Arc::new(Home::default());
                     let request = Request::http2(head, tunnel, &place, &home);
                     let exchange = exchange(Arc::clone(&handler), request, home, Arc::clone(&place));
                     exchanges.spawn(exchange.instrument(tracing::Span::current()));
@@ -81,36 +86,59 @@ where
 }
 
 /// Has a request answered, or its WebSocket come to an end in order.
-async fn exchange<H, F>(handler: Arc<H>, request: Request, home: Arc<Home>, place: Arc<Place>)
+#[expect(clippy::manual_async_fn, reason = "as with `handle`")]
+fn exchange<H, F>(
+    handler: Arc<H>,
+    request: Request,
+    home: Arc<Home>,
+    place: Arc<Place>,
+) -> impl Future<Output = ()> + Send
 where
-    H: Fn(Request) -> F,
-    F: Future<Output = Result<(), Error>>,
+    H: Fn(Request) -> F + Send + Sync,
+    F: Future<Output = Result<(), Error>> + Send,
 {
-    let result = handle(&*handler, request).await;
-    let Some(returned) = home.take() else { return };
-    // Boxed: the task's memory is that of the longest part.
-    let ended = Box::pin(end(returned, result.is_ok(), &place)).await;
-    if let Err(error) = result.and(ended) {
-        tracing::debug!(%error, "a stream ended");
+    async move {
+        let handled = handle(&*handler, request).await;
+        end(handled, home.take(), place).await;
     }
 }
 
-/// Ends what a handler left.
-async fn end(returned: Returned, is_ok: bool, place: &Place) -> Result<(), Error> {
-    let settings = &place.settings;
-    match returned {
-        Returned::Answered { .. } => {}
-        Returned::Unanswered { mut wire, head, fault } => {
-            let refusal = unanswered(is_ok, fault);
-            let response = response::complete(refusal.into_response(), &head, true);
-            let (head, mut body): (_, Bytes) = response.into_parts();
-            wire.feed(http::Response::from_parts(head, ()), &mut body)?;
-            wire.flush(&mut body, settings.handshake_timeout).await?;
+/// Ends what a handler left. Boxed: the task's memory is that of the longest part.
+fn end(
+    handled: Result<(), Error>,
+    returned: Option<Returned>,
+    place: Arc<Place>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async {
+        let ended = match returned {
+            Some(Returned::Unanswered { wire, head, fault }) => {
+                let refusal = unanswered(handled.is_ok(), fault);
+                refuse(wire, refusal, head, place).await.and(handled)
+            }
+            Some(Returned::WebSocket(ws)) => close(ws, handled.is_ok()).await.and(handled),
+            _ => handled,
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a stream ended");
         }
-        Returned::WebSocket(mut ws) => {
-            let code = if is_ok { CloseCode::NORMAL } else { CloseCode::INTERNAL_ERROR };
-            ws.close(code).await?;
-        }
-    }
-    Ok(())
+    })
+}
+
+/// Answers a request that its handler did not.
+async fn refuse(
+    mut wire: Wire,
+    refusal: Refusal,
+    head: Box<http::Request<()>>,
+    place: Arc<Place>,
+) -> Result<(), Error> {
+    let response = response::complete(refusal.into_response(), &head, true);
+    let (head, mut body): (_, Bytes) = response.into_parts();
+    wire.feed(http::Response::from_parts(head, ()), &mut body)?;
+    wire.flush(&mut body, place.settings.handshake_timeout).await
+}
+
+/// Closes a WebSocket that its handler left open.
+async fn close(mut ws: Box<WebSocket<Stream>>, is_ok: bool) -> Result<(), Error> {
+    let code = if is_ok { CloseCode::NORMAL } else { CloseCode::INTERNAL_ERROR };
+    Ok(ws.close(code).await?)
 }

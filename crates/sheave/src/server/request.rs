@@ -113,7 +113,7 @@ impl Request {
         // What follows a CONNECT is no body (RFC 9110 §9.3.6).
         let ended = *head.method() == Method::CONNECT || tunnel.receiving.stream.is_end_stream();
         let body = Body::new(&head, length, ended);
-        Self::new(head, body, Wire::Http2(tunnel.into()), false, place, home)
+        Self::new(head, body, Wire::Http2(Box::new(tunnel.into())), false, place, home)
     }
 
     fn new(
@@ -137,8 +137,8 @@ impl Request {
         }))
     }
 
-    /// The same, with the verdict on a request for a WebSocket, which the caller's origin policy has a say in.
-    pub(super) fn judged(mut self) -> Self {
+    /// Comes to the verdict on a request for a WebSocket, which the caller's origin policy has a say in.
+    pub(super) fn judge(&mut self) {
         let Exchange { head, place, upgrade, .. } = &mut *self.0;
         let handshake = &place.settings.handshake;
         *upgrade = match head.extensions().get::<Protocol>() {
@@ -150,7 +150,6 @@ impl Request {
             }
             None => (place.settings.websockets && is_upgrade(head)).then(|| handshake.check(head)),
         };
-        self
     }
 
     /// The answer that is due at once: a request for a WebSocket that is not in order.
@@ -307,12 +306,12 @@ impl Request {
 
     /// Opens the WebSocket with a subprotocol, headers or settings of its own.
     pub fn accepting(self) -> Accepting {
-        Accepting {
+        Accepting(Box::new(Acceptance {
             config: self.0.place.settings.config.clone(),
             subprotocol: None,
             headers: Ok(HeaderMap::new()),
             request: self,
-        }
+        }))
     }
 
     /// Reads the body until its end, unless it is longer than `most`.
@@ -392,7 +391,11 @@ impl Drop for Exchange {
 /// A WebSocket about to be opened, see [`Request::accepting`].
 #[derive(Debug)]
 #[must_use = "nothing happens before it is accepted"]
-pub struct Accepting {
+pub struct Accepting(Box<Acceptance>);
+
+/// Boxed, so that the handler's task does not keep the room for it.
+#[derive(Debug)]
+struct Acceptance {
     request: Request,
     config: Config,
     subprotocol: Option<String>,
@@ -402,8 +405,9 @@ pub struct Accepting {
 impl Accepting {
     /// Agrees on this subprotocol, which the client must have offered. Default: the client's most preferred
     /// one among [`ServerBuilder::subprotocols`](super::ServerBuilder::subprotocols).
-    pub fn subprotocol(self, name: impl Into<String>) -> Self {
-        Self { subprotocol: Some(name.into()), ..self }
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.0.subprotocol = Some(name.into());
+        self
     }
 
     /// Adds a header to the answer; several of one name are all sent.
@@ -417,18 +421,23 @@ impl Accepting {
         N: TryInto<HeaderName>,
         V: TryInto<HeaderValue>,
     {
-        self.headers = self.headers.and_then(|mut headers| {
-            let name = name.try_into().map_err(|_| HandshakeError::InvalidHeaderName)?;
-            let value = value.try_into().map_err(|_| HandshakeError::InvalidHeader(name.clone()))?;
-            headers.append(name, value);
-            Ok(headers)
-        });
+        if let Ok(headers) = &mut self.0.headers {
+            let header = name.try_into().map_err(|_| HandshakeError::InvalidHeaderName).and_then(|name| {
+                let value = value.try_into().map_err(|_| HandshakeError::InvalidHeader(name.clone()))?;
+                Ok((name, value))
+            });
+            match header {
+                Ok((name, value)) => drop(headers.append(name, value)),
+                Err(error) => self.0.headers = Err(error),
+            }
+        }
         self
     }
 
     /// Sets the limits and times of this WebSocket. Default: the server's.
-    pub fn config(self, config: Config) -> Self {
-        Self { config, ..self }
+    pub fn config(mut self, config: Config) -> Self {
+        self.0.config = config;
+        self
     }
 
     /// Opens the WebSocket.
@@ -445,7 +454,7 @@ impl Accepting {
     }
 
     async fn open(self) -> Result<WebSocket, Error> {
-        let Self { mut request, config, subprotocol, headers } = self;
+        let Acceptance { mut request, config, subprotocol, headers } = *self.0;
         let Some(Ok(upgrade)) = &request.0.upgrade else {
             // HTTP/2 has no upgrade that could be required (RFC 9113 §8.6).
             let refusal = match request.version() < Version::HTTP_2 {

@@ -3,15 +3,18 @@
 
 pub(crate) mod frames;
 pub(crate) mod http2;
+pub(crate) mod peer;
 pub(crate) mod raw;
+pub(crate) mod raw_server;
 pub(crate) mod stream;
+pub(crate) mod ways;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::{Response, StatusCode};
 use sheave::tls::DevCertificate;
-use sheave::{Client, Error, Request, Server, ServerBuilder, WebSocket};
+use sheave::{Client, Error, Request, Server, ServerBuilder, Versions, WebSocket};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -127,9 +130,10 @@ pub(crate) fn status(status: StatusCode) -> Response<&'static [u8]> {
     response
 }
 
-/// A server's certificate for the loopback, and a client that trusts it.
+/// A server's certificate for the loopback, and a client that trusts it and speaks HTTP/1.1.
 pub(crate) fn certificate() -> (sheave::tls::ServerConfig, Client) {
     let certificate = DevCertificate::generate(&["localhost", "127.0.0.1", "::1"]).unwrap();
     let client = certificate.client_config_builder().build().unwrap();
-    (certificate.server_config_builder().build().unwrap(), Client::builder().tls(client).build())
+    let client = Client::builder().tls(client).versions(Versions::Http1Only).build();
+    (certificate.server_config_builder().build().unwrap(), client)
 }

@@ -32,8 +32,12 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// `PEER [CHAIN KEY]`: serves each connection until standard input ends; then `connection` is told and has to end.
-pub async fn serve<F>(connection: fn(Box<dyn Io>, watch::Receiver<()>) -> F) -> Result<(), Error>
+/// `PEER [CHAIN KEY]`: serves each connection until standard input ends; then `connection` is told and has to end. The URL
+/// has this scheme, with an `s` behind it over TLS.
+pub async fn serve<F>(
+    scheme: &str,
+    connection: fn(Box<dyn Io>, watch::Receiver<()>) -> F,
+) -> Result<(), Error>
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -49,8 +53,8 @@ where
         _ => None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    println!("listening on {scheme}://{}", listener.local_addr()?);
+    let s = if tls.is_some() { "s" } else { "" };
+    println!("listening on {scheme}{s}://{}", listener.local_addr()?);
     let (stopping, stopped) = watch::channel(());
     let mut end = pin!(stdin_ends());
     let mut connections = JoinSet::new();

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    serve(connection).await
+    serve("http", connection).await
 }
 
 async fn connection(io: Box<dyn Io>, mut stopped: watch::Receiver<()>) {
