@@ -91,14 +91,15 @@ async fn the_head_of_an_ordinary_request() {
     })
     .await;
     let mut client = Frames::dial(server.address).await;
-    let cases: [(Vec<_>, Option<&str>); 3] = [
-        (GET.to_vec(), Some("example.org")),
-        (vec![GET[0], GET[1], GET[3], ("host", "by.host:81")], Some("by.host:81")),
+    type Fields<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Fields<'_>, Option<&str>); 3] = [
+        (&GET, Some("example.org")),
+        (&[GET[0], GET[1], GET[3], ("host", "by.host:81")], Some("by.host:81")),
         // RFC 9113 §8.3.1: nothing obliges it to name any.
-        (vec![GET[0], GET[1], GET[3]], None),
+        (&[GET[0], GET[1], GET[3]], None),
     ];
     for (stream, (fields, authority)) in (1..).step_by(2).zip(cases) {
-        client.request(stream, &fields, true).await;
+        client.request(stream, fields, true).await;
         assert_eq!(client.answer(stream).await.0, 200);
         assert_eq!(soon(seen.recv()).await.unwrap(), (Method::GET, authority.map(str::to_owned)));
     }
