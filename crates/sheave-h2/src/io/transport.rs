@@ -10,9 +10,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::chunks::Chunks;
 
-/// The least and the most that is made room for before a read, in bytes.
+/// The least and the most that is made room for before a read, in bytes. Content that nobody reads holds what it was read with,
+/// so more is not always better.
 const LEAST_READ: usize = 16 << 10;
-const MOST_READ: usize = 512 << 10;
+const MOST_READ: usize = 128 << 10;
 /// The least room that is worth a read, in bytes.
 const ROOM: usize = 4 << 10;
 
