@@ -6,10 +6,12 @@ const $ = (id) => document.getElementById(id);
 const { page, version: pageVersion, connection: pageConnection } = document.documentElement.dataset;
 const origin = location.origin.replace("http", "ws");
 
-// How many sockets are opened at a time.
-const ATTEMPTS = 50;
+// How many sockets are opened at a time. Chromium delays each attempt the more, the more there are: by seconds from 16 on.
+const ATTEMPTS = 6;
 // On a socket whose echoes are late no more is sent than this.
-const AHEAD = 32;
+const AHEAD = 4;
+// How bright a dot may be.
+const LEVELS = 12;
 // What a point of the plot comprises, and how many there are.
 const BUCKET = 250;
 const POINTS = 120;
@@ -41,21 +43,24 @@ function show(id, [value, unit], note) {
   if (note !== undefined) $(`${id}-note`).textContent = note;
 }
 
-// What is chosen.
+// What is chosen: sockets, rate (or "max"), size, content, deflate.
 
-const chosen = {
-  get(name) {
-    return $("controls").elements[name].value;
-  },
-  number(name) {
-    return Number(this.get(name));
-  },
-};
-
+const { elements } = $("controls");
 for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
-  const control = $("controls").elements[name];
-  if (control) control.value = value;
+  if (elements[name]) elements[name].value = value;
 }
+
+const chosen = {};
+
+// Looked up with every message, so not in the form.
+function choose() {
+  for (const name of ["sockets", "rate", "size", "content", "deflate"]) {
+    const { value } = elements[name];
+    chosen[name] = Number.isNaN(Number(value)) ? value : Number(value);
+  }
+}
+
+choose();
 
 // What is sent: pieces of a long text or of noise, so that making them costs next to nothing.
 
@@ -77,9 +82,9 @@ const noise = new Uint8Array(STOCK);
 for (let at = 0; at < STOCK; at += 65536) crypto.getRandomValues(noise.subarray(at, at + 65536));
 
 function message() {
-  const size = chosen.number("size");
+  const size = chosen.size;
   const at = Math.floor(Math.random() * (STOCK - size));
-  return chosen.get("content") === "noise" ? noise.subarray(at, at + size) : readings.slice(at, at + size);
+  return chosen.content === "noise" ? noise.subarray(at, at + size) : readings.slice(at, at + size);
 }
 
 // The sockets.
@@ -88,11 +93,15 @@ class Socket {
   #ws;
   #sent = [];
   #told;
+  // Becomes whether it opened; the server says first how it came.
+  opened = new Promise((told) => (this.#told = told));
   connection;
   version;
   extensions;
   // When something came last.
-  at = 0;
+  at = -Infinity;
+  // By this page.
+  isClosed = false;
 
   constructor(measured, deflate, closed) {
     const query = `page=${page}&deflate=${deflate}&measure=${measured ? 1 : 0}`;
@@ -100,14 +109,9 @@ class Socket {
     this.#ws.binaryType = "arraybuffer";
     this.#ws.onmessage = ({ data }) => this.#hello(data);
     this.#ws.onclose = (event) => {
-      this.#told?.(false);
+      this.#told(false);
       closed(this, event);
     };
-  }
-
-  // Whether it opened; the server says first how it came.
-  get opened() {
-    return new Promise((told) => (this.#told = told));
   }
 
   get isOpen() {
@@ -117,16 +121,15 @@ class Socket {
   #hello(data) {
     Object.assign(this, JSON.parse(data));
     this.#ws.onmessage = ({ data }) => this.#echo(data);
-    this.#told?.(true);
-    this.#told = undefined;
-    if (chosen.get("rate") === "max") this.send();
+    this.#told(true);
+    if (chosen.rate === "max") this.send();
   }
 
   #echo(data) {
     const now = performance.now();
     this.at = now;
     stats.message(now - this.#sent.shift(), typeof data === "string" ? data.length : data.byteLength);
-    if (running && chosen.get("rate") === "max" && this.#sent.length === 0) this.send();
+    if (running && chosen.rate === "max" && this.#sent.length === 0) this.send();
   }
 
   send() {
@@ -140,17 +143,19 @@ class Socket {
   }
 
   close() {
+    this.isClosed = true;
     this.#ws.onmessage = null;
     this.#ws.onclose = null;
-    this.#told?.(false);
+    this.#told(false);
     this.#ws.close(1000);
   }
 }
 
 let running = false;
 let sockets = [];
-let opening = false;
-// Some could not be opened: browsers have a limit, Chromium 255 for a page, Firefox 200.
+// How many are being opened.
+let attempts = 0;
+// One could not be: browsers have a limit, Chromium of 255 for a page, Firefox of 200.
 let exhausted = false;
 
 const openSockets = () => sockets.filter((socket) => socket.isOpen);
@@ -164,26 +169,22 @@ function lost(socket, event) {
 }
 
 // Brings the number of sockets to what is chosen, some attempts at a time.
-async function adjust() {
-  if (opening) return;
-  opening = true;
+function adjust() {
+  for (const socket of sockets.splice(chosen.sockets)) socket.close();
   exhausted = false;
-  while (running && sockets.length !== chosen.number("sockets")) {
-    const missing = chosen.number("sockets") - sockets.length;
-    if (missing < 0) {
-      for (const socket of sockets.splice(missing)) socket.close();
-      continue;
-    }
-    const batch = Array.from({ length: Math.min(missing, ATTEMPTS) }, () => {
-      const socket = new Socket(!sockets.length, chosen.get("deflate"), lost);
-      sockets.push(socket);
-      return socket.opened;
-    });
-    const opened = await Promise.all(batch);
-    exhausted = opened.includes(false) && sockets.length > 0;
-    if (exhausted) break;
+  while (attempts < ATTEMPTS && missing() > 0) attempt();
+}
+
+const missing = () => (running && !exhausted ? chosen.sockets - sockets.length : 0);
+
+async function attempt() {
+  attempts++;
+  while (missing() > 0) {
+    const socket = new Socket(sockets.length === 0, chosen.deflate, lost);
+    sockets.push(socket);
+    if (!(await socket.opened) && !socket.isClosed && sockets.length > 0) exhausted = true;
   }
-  opening = false;
+  attempts--;
 }
 
 function start() {
@@ -198,8 +199,8 @@ function stop() {
   running = false;
   $("run").textContent = "Start";
   $("run").classList.remove("running");
-  for (const socket of sockets) socket.close();
-  sockets = [];
+  $("open-note").textContent = "\u00a0";
+  for (const socket of sockets.splice(0)) socket.close();
 }
 
 // Sends at the chosen rate, turn by turn.
@@ -213,11 +214,11 @@ function tick() {
   ticked = now;
   const open = running ? openSockets() : [];
   if (open.length === 0) return;
-  if (chosen.get("rate") === "max") {
+  if (chosen.rate === "max") {
     for (const socket of open) if (socket.isIdle) socket.send();
     return;
   }
-  due += (elapsed / 1000) * chosen.number("rate") * open.length;
+  due += (elapsed / 1000) * chosen.rate * open.length;
   for (; due >= 1; due--) open[turn++ % open.length].send();
 }
 
@@ -228,6 +229,7 @@ $("controls").onsubmit = (event) => {
 };
 
 $("controls").onchange = ({ target }) => {
+  choose();
   if (!running) return;
   if (target.name === "deflate") {
     for (const socket of sockets.splice(0)) socket.close();
@@ -244,12 +246,12 @@ const stats = {
   samples: [],
   bytes: 0,
   points: [],
-  server: undefined,
-  // What the server had counted when these settings began.
+  // What the server had counted when it first told of the present settings.
   base: undefined,
 
   begin() {
-    this.base = this.server;
+    this.base = undefined;
+    show("ratio", ["–"], "\u00a0");
   },
 
   message(rtt, length) {
@@ -312,7 +314,6 @@ function update() {
 }
 
 function tell(server) {
-  stats.server = server;
   stats.base ??= server;
   $("server-counts").textContent =
     `${plural(server.sockets, "socket")} of this page on ${plural(server.connections, "TCP connection")}`;
@@ -321,8 +322,6 @@ function tell(server) {
   if (measured > 0) {
     const share = `${text(bytes(measured))} in ${text(bytes(wire))}`;
     show("ratio", [(measured / wire).toFixed(measured / wire < 10 ? 2 : 1), "×"], share);
-  } else if (!running) {
-    show("ratio", ["–"]);
   }
 }
 
@@ -380,6 +379,11 @@ function layout(groups, width, pitch, label) {
   return { boxes, bottom: y + row };
 }
 
+function dot(path, x, y, radius) {
+  path.moveTo(x + radius, y);
+  path.arc(x, y, radius, 0, 2 * Math.PI);
+}
+
 function drawMap(now) {
   const { context, width, height, color } = mapCanvas();
   const groups = [...Map.groupBy(openSockets(), (socket) => socket.connection)];
@@ -403,20 +407,23 @@ function drawMap(now) {
       context.fillStyle = color("quiet");
       context.fillText(`connection ${connection}: ${plural(members.length, "socket")}`, x + pad + 3, y + 18);
     }
+    // All that are equally bright are drawn at once.
+    const levels = Array.from({ length: LEVELS + 1 }, () => new Path2D());
+    const holes = new Path2D();
     members.forEach((socket, index) => {
-      const [cx, cy] = [x + pad + ((index % columns) + 0.5) * pitch, top + (Math.floor(index / columns) + 0.5) * pitch];
+      const cx = x + pad + ((index % columns) + 0.5) * pitch;
+      const cy = top + (Math.floor(index / columns) + 0.5) * pitch;
       // It fades within a third of a second.
-      const light = socket.at ? Math.exp((socket.at - now) / 110) : 0;
-      context.globalAlpha = 1;
-      context.fillStyle = color("line");
-      context.beginPath();
-      context.arc(cx, cy, radius, 0, 2 * Math.PI);
-      context.fill();
-      context.globalAlpha = 0.2 + 0.8 * light;
-      context.fillStyle = color("accent");
-      context.beginPath();
-      context.arc(cx, cy, radius * (0.8 + 0.3 * light), 0, 2 * Math.PI);
-      context.fill();
+      const level = Math.round(LEVELS * Math.exp((socket.at - now) / 110));
+      dot(holes, cx, cy, radius);
+      dot(levels[level], cx, cy, radius * (0.8 + (0.3 * level) / LEVELS));
+    });
+    context.fillStyle = color("line");
+    context.fill(holes);
+    context.fillStyle = color("accent");
+    levels.forEach((path, level) => {
+      context.globalAlpha = 0.2 + (0.8 * level) / LEVELS;
+      context.fill(path);
     });
     context.globalAlpha = 1;
   }
@@ -499,11 +506,16 @@ function drawPlot(now) {
   context.restore();
 }
 
+// Not with every frame: the processor has other things to do.
+const PAUSE = 50;
+let drawn = -PAUSE;
+
 function draw() {
-  const now = performance.now();
-  drawMap(now);
-  drawPlot(now);
   requestAnimationFrame(draw);
+  const now = performance.now();
+  if (now - drawn < PAUSE) return;
+  drawn = now;
+  drawMap(now);
 }
 
 // The echo by hand.
@@ -565,6 +577,10 @@ listen();
 openEcho();
 start();
 setInterval(tick, 10);
-setInterval(() => stats.point(performance.now()), BUCKET);
-setInterval(update, BUCKET);
+setInterval(() => {
+  const now = performance.now();
+  stats.point(now);
+  update();
+  drawPlot(now);
+}, BUCKET);
 requestAnimationFrame(draw);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::bridge::{bounded, bridge};
 use common::{LIMIT, start};
-use sheave::{CloseCode, Message, WebSocket};
+use sheave::{Client, CloseCode, Config, DeflateConfig, Message, Versions, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -159,13 +159,26 @@ async fn two_bridges_in_a_row_pass_everything() {
     let (mut front, url) = bridge(&["--to-h2", "--ca", ca, "--until-stdin-ends", &url]).await;
     std::fs::remove_dir_all(folder).unwrap();
 
-    let mut client = Command::new(env!("CARGO_BIN_EXE_interop_client"));
-    client.args([&url, "--deflate", "default"]).stdin(Stdio::null()).kill_on_drop(true);
-    let output = bounded(client.output()).await.unwrap();
-    let checks = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{checks}");
-    assert!(checks.starts_with("extensions: permessage-deflate\n"), "{checks}");
-    assert!(checks.lines().filter(|line| line.starts_with("ok ")).count() > 40, "{checks}");
+    let config = Config::default().deflate(DeflateConfig::default());
+    let client = Client::builder().config(config).versions(Versions::Http1Only).build();
+    let mut ws = bounded(client.connect(format!("{url}/echo"))).await.unwrap();
+    assert_eq!(ws.extensions()[0].name(), "permessage-deflate");
+    for size in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
+        for message in [Message::from(examples::octets(size)), Message::from(examples::letters(size))] {
+            ws.send(message.clone()).await.unwrap();
+            assert!(bounded(ws.recv()).await.unwrap() == Some(message), "{size}");
+        }
+    }
+    for code in [1000, 1001, 3000, 4999].map(|code| CloseCode::new(code).unwrap()) {
+        // Ours, and theirs.
+        bounded(ws.close(code)).await.unwrap();
+        assert_eq!(ws.peer_close().unwrap().code(), code);
+        ws = bounded(client.connect(format!("{url}/close/{}", code.get()))).await.unwrap();
+        assert_eq!(bounded(ws.recv()).await.unwrap(), None);
+        assert_eq!(ws.peer_close().unwrap().code(), code);
+        ws = bounded(client.connect(format!("{url}/echo"))).await.unwrap();
+    }
+    drop(ws);
 
     let mut client = Command::new(env!("CARGO_BIN_EXE_echo_client"));
     client.arg(format!("{url}/echo")).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);

@@ -115,13 +115,12 @@ export class Chromium {
     await this.call("Emulation.setDeviceMetricsOverride", view(800));
     const height = await this.evaluate("document.documentElement.scrollHeight");
     await this.call("Emulation.setDeviceMetricsOverride", view(height));
-    // It is drawn anew with the next frames.
-    await this.call("Runtime.evaluate", {
-      expression: "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
-      awaitPromise: true,
-    });
+    // So that what is drawn anew, and what that costs, is not all that is seen.
+    await new Promise((resolve) => setTimeout(resolve, 4000));
     const { data } = await this.call("Page.captureScreenshot", { format: "png" });
     fs.writeFileSync(file, Buffer.from(data, "base64"));
+    // What is large is slow to draw.
+    await this.call("Emulation.clearDeviceMetricsOverride");
   }
 
   // Ends it in order, so that its log is whole.

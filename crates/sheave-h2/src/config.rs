@@ -70,6 +70,11 @@ impl Config {
         Self { max_concurrent_streams: most, ..self }
     }
 
+    /// What was set by [`max_concurrent_streams`](Self::max_concurrent_streams).
+    pub fn get_max_concurrent_streams(&self) -> u32 {
+        self.max_concurrent_streams
+    }
+
     /// How much the peer may send on a stream at first before it is read, in bytes, up to 2^31 - 1 (RFC 9113 §6.9.2).
     /// Default: 65 535.
     pub fn initial_window_size(self, size: u32) -> Self {
@@ -141,7 +146,7 @@ impl Config {
         Self { enable_push: enable, ..self }
     }
 
-    /// How often streams may end by RST_STREAM: the peer's of what is not answered yet, and ours that it brought about. More
+    /// How often streams may end by RST_STREAM: the peer's of what is not answered yet (a tunnel is once it is open), and ours that it brought about. More
     /// end the connection with ENHANCE_YOUR_CALM. Default: 1 000 at once, or as many as there may be streams if that is
     /// more, and 33 a second.
     pub fn resets(self, rate: Rate) -> Self {

@@ -321,3 +321,17 @@ fn those_that_the_peer_ends_in_time_leave_nothing() {
     assert_eq!(pass(&mut wire, LINGER), [""; 0]);
     assert_eq!((wire.code(), wire.connection.timeout()), (None, None));
 }
+
+/// Behind a proxy the tunnels of many are on one connection, and whoever vanishes has his reset: that is no flood.
+#[test]
+fn tunnels_that_the_peer_resets_are_none_too_many() {
+    let mut wire = Wire::server(config());
+    for number in 0..5000 {
+        let id = 2 * number + 1;
+        tunnel(&mut wire, id);
+        wire.reset(id, ErrorCode::CANCEL);
+        assert_eq!(wire.events().len(), 1);
+    }
+    assert_eq!(wire.frames(), [""; 0]);
+    assert_eq!(wire.connection.open_streams(), 0);
+}

@@ -88,10 +88,12 @@ impl Carrier {
         (in_use.streams == 0).then_some(in_use.since)
     }
 
-    /// Waits until there has been no stream for so long.
-    pub(crate) async fn unused_for(&self, time: Duration) {
+    /// Waits until there has been no stream for so long; `at_first` as long as there has never been one, if that is more.
+    pub(crate) async fn unused_for(&self, time: Duration, at_first: Duration) {
         loop {
             let since = self.idle().await;
+            let is_fresh = self.in_use().next == 0;
+            let time = if is_fresh { time.max(at_first) } else { time };
             sleep(time.saturating_sub(since.elapsed())).await;
             if self.idle_since() == Some(since) {
                 return;
@@ -161,7 +163,7 @@ impl Drop for Berth {
         }
         drop(in_use);
         drop(handle);
-        // Whoever may open another stream waits for it, or whoever ends the connection.
+        // Whoever ends the connection waits for it.
         self.carrier.left.notify_waiters();
     }
 }

@@ -110,7 +110,7 @@ impl fmt::Debug for Stream {
         match &self.kind {
             Kind::Plain(plain) => write!(f, "Stream({plain:?})"),
             Kind::Tls(_) => f.write_str("Stream(TLS)"),
-            Kind::Tunnel(tunnel) => write!(f, "Stream(HTTP/2, {:?})", tunnel.receiving.id()),
+            Kind::Tunnel(tunnel) => write!(f, "Stream(HTTP/2, {:?})", tunnel.receiving.stream.id()),
         }
     }
 }
@@ -125,7 +125,7 @@ impl Receive for Stream {
         match &mut self.kind {
             Kind::Plain(plain) => plain.receiving.poll_receive(cx, input, missing),
             Kind::Tls(tls) => tls.poll_receive(cx, input, missing),
-            Kind::Tunnel(tunnel) => tunnel.poll_receive(cx, input, missing),
+            Kind::Tunnel(tunnel) => tunnel.receiving.poll_receive(cx, input, missing),
         }
     }
 }
@@ -216,7 +216,7 @@ impl Receive for Reader {
         match &mut self.kind {
             ReaderKind::Plain(half) => half.poll_receive(cx, input, missing),
             ReaderKind::Tls(half) => half.poll_receive(cx, input, missing),
-            ReaderKind::Tunnel(half) => half.poll_receive(cx, input, missing),
+            ReaderKind::Tunnel(half) => half.receiving.poll_receive(cx, input, missing),
         }
     }
 }

@@ -16,9 +16,18 @@ use crate::ws::Output;
 /// A stream: a request and its response to come, or the WebSocket that it has become (RFC 8441 §5).
 #[derive(Debug)]
 pub(crate) struct Tunnel {
-    pub(crate) receiving: RecvStream,
+    pub(crate) receiving: Inlet,
     sending: Outlet,
     pub(crate) berth: Berth,
+}
+
+/// What is received.
+#[derive(Debug)]
+pub(crate) struct Inlet {
+    pub(crate) stream: RecvStream,
+    /// Whether something was added to the input since it was last cut to its size, and how much that was then.
+    is_loose: bool,
+    cut: usize,
 }
 
 /// What is sent.
@@ -44,13 +53,13 @@ pub(crate) struct Sending {
 impl Tunnel {
     /// A request that has come.
     pub(crate) fn requested(receiving: RecvStream, respond: SendResponse, berth: Berth) -> Self {
-        Self { receiving, sending: Outlet::Unanswered(respond), berth }
+        Self { receiving: Inlet::new(receiving), sending: Outlet::Unanswered(respond), berth }
     }
 
     /// A request of ours that was granted.
     pub(crate) fn granted(receiving: RecvStream, stream: SendStream, berth: Berth) -> Self {
         let sending = Sending { stream, given: 0, is_client: true, finished: false };
-        Self { receiving, sending: Outlet::Open(sending), berth }
+        Self { receiving: Inlet::new(receiving), sending: Outlet::Open(sending), berth }
     }
 
     /// Sends an interim response.
@@ -77,15 +86,6 @@ impl Tunnel {
         Ok(())
     }
 
-    pub(crate) fn poll_receive(
-        &mut self,
-        cx: &mut Context<'_>,
-        input: &mut BytesMut,
-        missing: usize,
-    ) -> Poll<io::Result<usize>> {
-        poll_receive(&mut self.receiving, cx, input, missing)
-    }
-
     pub(crate) fn outlet(&mut self) -> &mut Outlet {
         &mut self.sending
     }
@@ -98,6 +98,51 @@ impl Tunnel {
         let berth = Arc::new(self.berth);
         let reader = TunnelReader { receiving: self.receiving, _berth: Arc::clone(&berth) };
         (reader, TunnelWriter { sending: self.sending, _berth: berth })
+    }
+}
+
+impl Inlet {
+    fn new(stream: RecvStream) -> Self {
+        Self { stream, is_loose: false, cut: 0 }
+    }
+
+    /// The content of a DATA frame becomes the input as it is, if there is no other.
+    pub(crate) fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut BytesMut,
+        missing: usize,
+    ) -> Poll<io::Result<usize>> {
+        let Poll::Ready(data) = self.stream.poll_data(cx) else {
+            self.rest(input);
+            return Poll::Pending;
+        };
+        let Some(data) = data.transpose()? else { return Poll::Ready(Ok(0)) };
+        let length = data.len();
+        self.is_loose = true;
+        if input.is_empty() {
+            *input = data;
+            self.cut = 0;
+        } else {
+            // A claimed length earns room only in proportion to what has really come.
+            input.reserve(missing.clamp(length, length.max(input.len())));
+            input.extend_from_slice(&data);
+        }
+        Poll::Ready(Ok(length))
+    }
+
+    /// The start of a frame does not hold what the connection has read with it, nor what was read before it.
+    fn rest(&mut self, input: &mut BytesMut) {
+        // More is not so little beside what it may hold.
+        const MOST: usize = 64 << 10;
+        const LITTLE: usize = 2 << 10;
+        // What comes bit by bit is not copied with each.
+        let has_grown = input.len() <= LITTLE || input.len() >= 2 * self.cut;
+        if self.is_loose && has_grown && input.len() <= MOST {
+            *input = BytesMut::from(&input[..]);
+            self.cut = input.len();
+            self.is_loose = false;
+        }
     }
 }
 
@@ -170,7 +215,7 @@ impl Drop for Sending {
 
 /// The receiving direction of a [`Tunnel`].
 pub(crate) struct TunnelReader {
-    receiving: RecvStream,
+    pub(crate) receiving: Inlet,
     _berth: Arc<Berth>,
 }
 
@@ -180,44 +225,124 @@ pub(crate) struct TunnelWriter {
     _berth: Arc<Berth>,
 }
 
-impl TunnelReader {
-    pub(crate) fn poll_receive(
-        &mut self,
-        cx: &mut Context<'_>,
-        input: &mut BytesMut,
-        missing: usize,
-    ) -> Poll<io::Result<usize>> {
-        poll_receive(&mut self.receiving, cx, input, missing)
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
 
-/// The content of a DATA frame becomes the input as it is, if there is no other.
-fn poll_receive(
-    receiving: &mut RecvStream,
-    cx: &mut Context<'_>,
-    input: &mut BytesMut,
-    missing: usize,
-) -> Poll<io::Result<usize>> {
-    let Poll::Ready(data) = receiving.poll_data(cx) else {
-        rest(input);
-        return Poll::Pending;
-    };
-    let Some(data) = data.transpose()? else { return Poll::Ready(Ok(0)) };
-    let length = data.len();
-    if input.is_empty() {
-        *input = data;
-    } else {
-        // A claimed length earns room only in proportion to what has really come.
-        input.reserve(missing.clamp(length, length.max(input.len())));
-        input.extend_from_slice(&data);
-    }
-    Poll::Ready(Ok(length))
-}
+    use tokio::io::{AsyncWriteExt, duplex};
 
-/// The start of a frame does not hold what the connection has read with it.
-fn rest(input: &mut BytesMut) {
-    const SMALL: usize = 4 << 10;
-    if input.len() < SMALL && input.capacity() > 0 {
-        *input = BytesMut::from(&input[..]);
+    use super::*;
+    use crate::carrier::{Carrier, h2_config};
+    use crate::h2::frame::{Data, Headers, Settings};
+    use crate::h2::io::server::handshake_with;
+    use crate::h2::{PREFACE, StreamId};
+    use crate::ws::{self, Config, Connection, Event, Message, Role};
+
+    /// A message of so many bytes as a client sends it, masked with zeros.
+    fn frame(length: u16) -> BytesMut {
+        let mut frame = BytesMut::from(&[0x82, 0xfe][..]);
+        frame.extend_from_slice(&length.to_be_bytes());
+        frame.extend_from_slice(&[0; 4]);
+        frame.resize(frame.len() + usize::from(length), 7);
+        frame
+    }
+
+    /// A server's stream on which these DATA frames have come, all with one read.
+    async fn received(config: h2::Config, contents: &[BytesMut]) -> Tunnel {
+        let mut block = BytesMut::new();
+        for (name, value) in [
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            (":scheme", "http"),
+            (":authority", "a"),
+            (":path", "/"),
+        ] {
+            // RFC 7541 §6.2.2: literally.
+            block.extend_from_slice(&[0, name.len() as u8]);
+            block.extend_from_slice(name.as_bytes());
+            block.extend_from_slice(&[value.len() as u8]);
+            block.extend_from_slice(value.as_bytes());
+        }
+        let (stream, padding) = (StreamId::new(1), None);
+        let mut bytes = BytesMut::from(&PREFACE[..]);
+        Settings::write(&[], &mut bytes);
+        Settings::write_ack(&mut bytes);
+        let (fragment, dependency) = (&block[..], None);
+        Headers { stream, end_stream: false, end_headers: true, dependency, fragment, padding }
+            .write(&mut bytes);
+        for data in contents {
+            Data { stream, end_stream: false, data, padding }.write(&mut bytes);
+        }
+        let (mut near, far) = duplex(1 << 20);
+        near.write_all(&bytes).await.unwrap();
+        let mut connection = handshake_with(far, config.enable_connect_protocol(true));
+        let (request, respond) = connection.accept().await.unwrap().unwrap();
+        tokio::spawn(async move {
+            let _near = near;
+            while let Some(accepted) = connection.accept().await {
+                accepted.unwrap();
+            }
+        });
+        // All of it has been taken in.
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        let berth = Carrier::new(None, None).berth(1).unwrap();
+        Tunnel::requested(request.into_body(), respond, berth)
+    }
+
+    async fn chunk(tunnel: &mut Tunnel) -> BytesMut {
+        let mut input = BytesMut::new();
+        poll_fn(|cx| tunnel.receiving.poll_receive(cx, &mut input, 0)).await.unwrap();
+        input
+    }
+
+    /// Where DATA frames have come with one read, one lies behind the other, and a frame's head between them.
+    #[tokio::test(start_paused = true)]
+    async fn content_stays_where_it_was_read() {
+        let frames = [frame(5000), frame(5000)];
+        let mut tunnel = received(h2_config(), &frames).await;
+        let (first, second) = (chunk(&mut tunnel).await, chunk(&mut tunnel).await);
+        assert_eq!((&first, &second), (&frames[0], &frames[1]));
+        assert_eq!(second.as_ptr() as usize - first.as_ptr() as usize, frames[0].len() + 9);
+    }
+
+    /// And so do the messages in them that are lent.
+    #[tokio::test(start_paused = true)]
+    async fn lent_messages_stay_where_they_were_read() {
+        let frames = [frame(5000), frame(5000)];
+        let stream = received(h2_config(), &frames).await.into();
+        let mut ws: ws::io::WebSocket<crate::Stream> =
+            ws::io::WebSocket::new(stream, Role::Server, &Config::default(), BytesMut::new());
+        let mut places = Vec::new();
+        for _ in 0..2 {
+            let message = ws.recv_ref().await.unwrap().unwrap();
+            assert_eq!(message.as_bytes(), &[7; 5000]);
+            places.push(message.as_bytes().as_ptr() as usize);
+        }
+        assert_eq!(places[1] - places[0], frames[0].len() + 9);
+    }
+
+    /// A message of one's own is the content itself, if it is so large that holding the read buffer with it is
+    /// worth it.
+    #[tokio::test(start_paused = true)]
+    async fn large_messages_are_the_content() {
+        for (length, is_content) in [(32 << 10, true), ((32 << 10) - 1, false)] {
+            let config = h2_config().max_frame_size(64 << 10).initial_window_size(1 << 20);
+            let mut tunnel = received(config, &[frame(length)]).await;
+            let mut input = chunk(&mut tunnel).await;
+            let payload = input[8..].as_ptr();
+            let mut core = Connection::new(Role::Server, &Config::default(), || Ok([0; 4]));
+            let event = core.recv(&mut input).unwrap();
+            let Some(Event::Message(Message::Binary(message))) = event else { panic!() };
+            assert_eq!((message.len(), message.as_ptr() == payload), (length.into(), is_content));
+        }
+    }
+
+    /// Short content is copied together, so that it holds no read buffer: here all of it is one chunk.
+    #[tokio::test(start_paused = true)]
+    async fn short_contents_are_one_chunk() {
+        let frames = [frame(200), frame(300), frame(400)];
+        let mut tunnel = received(h2_config(), &frames).await;
+        let chunk = chunk(&mut tunnel).await;
+        assert_eq!(chunk.len(), frames.iter().map(BytesMut::len).sum::<usize>());
     }
 }

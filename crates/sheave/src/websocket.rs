@@ -28,6 +28,9 @@ pub type Receiver = io::Receiver<Stream>;
 /// [`ping`](io::WebSocket::ping), [`close`](io::WebSocket::close) and more; it is also a `Stream` and a
 /// `Sink` of [`Message`]s.
 ///
+/// What was sent is on its way once [`send`](io::WebSocket::send) or [`flush`](io::WebSocket::flush) has returned; over HTTP/2 it may
+/// still wait for the peer's window. To be sure that it arrives, close: dropping an open WebSocket may cut off what was sent last.
+///
 /// On a server, one that its handler drops while it is open is closed in order after the handler has ended:
 /// with 1000 if the handler returned `Ok`, and 1011 if it failed or panicked. On a client, and in another
 /// task that outlives the handler, dropping it cuts the connection. Wherever it goes, it counts as one of the

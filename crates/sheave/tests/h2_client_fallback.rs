@@ -257,6 +257,31 @@ async fn a_stream_reset_with_http_1_1_required() {
     assert!(required(&error), "{error:?}");
 }
 
+/// The same, said of the whole connection.
+#[tokio::test]
+async fn a_connection_ended_with_http_1_1_required() {
+    let tls = Tls::new();
+    let server = tls.clone();
+    let peer = Peer::start(move |tcp, _| {
+        let tls = server.clone();
+        async move {
+            let io = tls.accept(tcp, BOTH).await.unwrap();
+            if alpn_protocol(&io) != Some(b"h2") {
+                return echo_http1(io).await;
+            }
+            let mut frames = Frames::taking(io).await;
+            assert_eq!(frames.next().await, "HEADERS 1");
+            frames.goaway(1, ErrorCode::HTTP_1_1_REQUIRED).await;
+        }
+    })
+    .await;
+    let client = tls.client().build();
+    for accepted in [2, 3] {
+        assert_eq!(opened(&client, &peer).await, Version::HTTP_11);
+        assert_eq!(peer.accepted(), accepted);
+    }
+}
+
 /// What was learnt is forgotten: a server may have been given HTTP/2 meanwhile.
 #[tokio::test]
 async fn what_was_learnt_is_forgotten() {

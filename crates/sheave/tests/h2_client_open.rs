@@ -129,7 +129,7 @@ async fn an_accept_is_ignored() {
                 let stream = respond.send_response(response.body(()).unwrap(), false).unwrap();
                 let mut ws = support::peer::socket(request.into_body(), stream);
                 ws.send("open").await.unwrap();
-                pending().await
+                pending::<()>().await;
             })
             .await;
         let mut ws = soon(h2_only().build().connect(peer.ws("/"))).await.unwrap();
@@ -154,7 +154,7 @@ async fn what_was_agreed_on() {
     let peer = Peer::h2c(taking(), |_: Request<RecvStream>, respond: SendResponse| async move {
         let response = Response::builder().header("sec-websocket-protocol", "b");
         let _stream = respond.send_response(response.body(()).unwrap(), false);
-        pending().await
+        pending::<()>().await;
     })
     .await;
     let client = h2_only().build();
@@ -241,6 +241,22 @@ async fn a_refusal_s_body_is_bounded() {
         let rejection = refused(&peer).await;
         assert_eq!((rejection.body().len(), rejection.is_truncated()), (MOST, length > MOST));
     }
+}
+
+/// A server that wants no more of the request resets the stream behind its answer (RFC 9113 §8.1).
+#[tokio::test]
+async fn a_refusal_before_a_reset() {
+    let (near, far) = duplex(64 << 10);
+    let opening = tokio::spawn(h2_only().build().request("ws://example.org/").connect_over(near));
+    let mut frames = Frames::taking(far).await;
+    assert_eq!(frames.next().await, "HEADERS 1");
+    frames.headers(1, &[0x8d], false).await;
+    frames.data(1, b"no", true).await;
+    frames.reset(1, h2::ErrorCode::NO_ERROR).await;
+    let error = soon(opening).await.unwrap().unwrap_err();
+    let rejection = error.rejection().unwrap_or_else(|| panic!("{error:?}"));
+    assert_eq!((&rejection.body()[..], rejection.is_truncated()), (&b"no"[..], false));
+    assert_eq!(frames.next().await, "GOAWAY NO_ERROR");
 }
 
 /// A server that does not end its body, or breaks it off, has refused nevertheless.

@@ -484,3 +484,27 @@ async fn what_is_forgotten() {
     drop(frames);
     forgotten(&client).await;
 }
+
+/// What was learnt of a place that nobody asks for again goes by and by.
+#[tokio::test]
+async fn what_was_learnt_goes() {
+    let tls = Tls::new();
+    let server = tls.clone();
+    let peer = Peer::start(move |tcp, _| {
+        let tls = server.clone();
+        async move { tls.serve(tcp, &[b"http/1.1"], taking()).await }
+    })
+    .await;
+    let gone = Peer::h2c(taking(), echo).await.wss("/");
+    let client = tls.client().build();
+    drop(soon(client.connect(peer.wss("/"))).await.unwrap());
+    for (after, known) in [(599, "1"), (2, "0")] {
+        assert_eq!(places(&client), "1");
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(after)).await;
+        tokio::time::resume();
+        // Whoever goes anywhere looks.
+        soon(client.connect(&gone)).await.unwrap_err();
+        assert_eq!(places(&client), known);
+    }
+}

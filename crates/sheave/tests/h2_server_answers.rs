@@ -68,6 +68,8 @@ impl Pair {
     }
 }
 
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 const POST: [(&str, &str); 4] =
     [(":method", "POST"), (":scheme", "http"), (":authority", "example.org"), (":path", "/form")];
 
@@ -136,7 +138,7 @@ async fn bodies_of_any_shape() {
     let mut pair = Pair::new(|builder| builder.max_body_size(300_000), &[], mirror).await;
     let large = "0123456789".repeat(30_000);
     let length = large.len().to_string();
-    let cases: [(&[(&str, &str)], &str, usize); 6] = [
+    let cases: [(Fields<'_>, &str, usize); 6] = [
         (&[("content-length", "5")], "hello", 100),
         (&[], "hello", 1),
         (&[("content-length", "0")], "", 1),
@@ -195,7 +197,7 @@ async fn trailers_end_a_body() {
 #[tokio::test(start_paused = true)]
 async fn bodies_over_the_limit() {
     let mut pair = Pair::new(|builder| builder.max_body_size(10), &[], mirror).await;
-    let cases: [(&[(&str, &str)], &[&str], u16); 5] = [
+    let cases: [(Fields<'_>, &[&str], u16); 5] = [
         (&[("content-length", "10")], &["0123456789"], 200),
         (&[("content-length", "11")], &[], 413),
         (&[("content-length", "18446744073709551615")], &[], 413),

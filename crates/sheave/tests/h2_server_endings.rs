@@ -522,32 +522,6 @@ async fn halves() {
     pair.end().await;
 }
 
-/// A Close that finds no window waits for one, but not for ever.
-#[tokio::test(start_paused = true)]
-async fn a_close_without_a_window() {
-    const INITIAL_WINDOW_SIZE: u16 = 0x4;
-    let mut pair = Pair::with(|builder| builder, &[(INITIAL_WINDOW_SIZE, 0)]).await;
-    pair.client.credit(1, 1000).await;
-    // In time.
-    let stream = pair.open("/listen").await;
-    pair.client.frame(stream, CLOSE, &close(1000)).await;
-    pair.quiet(Duration::from_secs(4)).await;
-    pair.client.credit(stream, 3).await;
-    assert_eq!(pair.client.see().await, some(stream, &unmasked(CLOSE, &close(1000))[..3]));
-    pair.quiet(Duration::from_secs(4)).await;
-    pair.client.credit(stream, 3).await;
-    assert_eq!(pair.client.see().await, last(stream, &unmasked(CLOSE, &close(1000))[3..]));
-    pair.is_told_ended(Some(1000)).await;
-    pair.client.data(stream, b"", true).await;
-    // Too late.
-    let stream = pair.open("/listen").await;
-    pair.client.frame(stream, CLOSE, &close(1000)).await;
-    pair.quiet(Duration::from_millis(4990)).await;
-    assert_eq!(pair.client.see().await, Seen::Reset(stream, ErrorCode::CANCEL));
-    pair.is_told_ended(Some(1000)).await;
-    pair.end().await;
-}
-
 /// Pings are answered in between, and neither they nor messages behind a Close are heeded.
 #[tokio::test(start_paused = true)]
 async fn pings_and_what_follows_a_close() {
@@ -564,39 +538,46 @@ async fn pings_and_what_follows_a_close() {
     pair.end().await;
 }
 
-/// A client that vanishes ends all of its WebSockets.
+/// A client that vanishes, or breaks HTTP/2 itself, ends all of its WebSockets.
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_ends() {
-    let mut pair = Pair::new().await;
-    for _ in 0..3 {
-        pair.open("/listen").await;
+async fn connections_that_end() {
+    for fails in [false, true] {
+        let mut pair = Pair::new().await;
+        for _ in 0..3 {
+            pair.open("/listen").await;
+        }
+        if fails {
+            // DATA on a stream that was never opened.
+            pair.client.data(99, b"x", false).await;
+            assert_eq!(pair.client.see().await, Seen::GoAway(7, ErrorCode::PROTOCOL_ERROR));
+        }
+        drop(pair.client);
+        for _ in 0..3 {
+            match soon(pair.told.recv()).await.unwrap() {
+                // As with a TCP connection of its own.
+                Told::Failed(ws::Error::Disconnected) if !fails => {}
+                Told::Failed(error) => {
+                    assert!(matches!(stream_error(&error), Some(h2::Error::Protocol(_))), "{error:?}");
+                }
+                told => panic!("{told:?}"),
+            }
+        }
+        let error = soon(pair.task).await.unwrap().unwrap_err();
+        match fails {
+            false => assert!(matches!(error, Error::Http2(h2::Error::Io(_))), "{error:?}"),
+            true => assert!(matches!(error, Error::Http2(h2::Error::Protocol(_))), "{error:?}"),
+        }
     }
-    drop(pair.client);
-    for _ in 0..3 {
-        let told = soon(pair.told.recv()).await.unwrap();
-        // As with a TCP connection of its own.
-        assert!(matches!(told, Told::Failed(ws::Error::Disconnected)), "{told:?}");
-    }
-    let error = soon(pair.task).await.unwrap().unwrap_err();
-    assert!(matches!(error, Error::Http2(h2::Error::Io(_))), "{error:?}");
 }
 
-/// A peer that breaks HTTP/2 itself is told so by GOAWAY, and each WebSocket by its error.
+/// RFC 9113 §8.5: a tunnel has no trailers.
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_fails() {
+async fn trailers() {
     let mut pair = Pair::new().await;
-    for _ in 0..3 {
-        pair.open("/listen").await;
-    }
-    // DATA on a stream that was never opened.
-    pair.client.data(99, b"x", false).await;
-    assert_eq!(pair.client.see().await, Seen::GoAway(7, ErrorCode::PROTOCOL_ERROR));
-    for _ in 0..3 {
-        let told = soon(pair.told.recv()).await.unwrap();
-        let Told::Failed(error) = told else { panic!("{told:?}") };
-        assert!(matches!(stream_error(&error), Some(h2::Error::Protocol(_))), "{error:?}");
-    }
-    drop(pair.client);
-    let error = soon(pair.task).await.unwrap().unwrap_err();
-    assert!(matches!(error, Error::Http2(h2::Error::Protocol(_))), "{error:?}");
+    let stream = pair.open("/listen").await;
+    pair.client.request(stream, &[("x-trailer", "1")], true).await;
+    assert_eq!(pair.client.see().await, Seen::Reset(stream, ErrorCode::PROTOCOL_ERROR));
+    let Told::Failed(error) = pair.told().await else { panic!() };
+    assert!(matches!(stream_error(&error), Some(h2::Error::Protocol(_))), "{error:?}");
+    pair.end().await;
 }

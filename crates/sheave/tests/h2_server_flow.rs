@@ -9,8 +9,8 @@ use bytes::BytesMut;
 use sheave::h2::frame::{self, Head, flag};
 use sheave::h2::{ErrorCode, StreamId};
 use sheave::{Config, Error, Message, Request, ws};
-use support::frames::{CONNECT, Frames, Seen, some, unmasked};
-use support::raw::{self, BINARY, TEXT};
+use support::frames::{CONNECT, Frames, Seen, last, some, unmasked};
+use support::raw::{self, BINARY, CLOSE, TEXT, close};
 use support::{detached, soon};
 use tokio::io::DuplexStream;
 use tokio::sync::Semaphore;
@@ -227,6 +227,33 @@ async fn a_client_that_does_not_read() {
             }
         }
     }
+}
+
+/// A Close that finds no window waits for one, but not for ever.
+#[tokio::test(start_paused = true)]
+async fn a_close_without_a_window() {
+    let (near, task) = detached(|builder| builder, support::echo).await;
+    let mut client = Frames::begin_with(near, &[(INITIAL_WINDOW_SIZE, 0)]).await;
+    let answer = unmasked(CLOSE, &close(1000));
+    for stream in [1, 3] {
+        client.open(stream).await;
+        client.frame(stream, CLOSE, &close(1000)).await;
+        let seen = timeout(Duration::from_millis(4990), client.see()).await;
+        assert!(seen.is_err(), "{seen:?}");
+        if stream == 1 {
+            // Just in time, and whatever is taken of it gives it as long again.
+            client.credit(stream, 3).await;
+            assert_eq!(client.see().await, some(stream, &answer[..3]));
+            sleep(Duration::from_secs(4)).await;
+            client.credit(stream, 3).await;
+            assert_eq!(client.see().await, last(stream, &answer[3..]));
+            client.data(stream, b"", true).await;
+        } else {
+            assert_eq!(client.see().await, Seen::Reset(stream, ErrorCode::CANCEL));
+        }
+    }
+    drop(client);
+    soon(task).await.unwrap().unwrap();
 }
 
 /// One that reads slowly is waited for, however slow it is.

@@ -223,6 +223,35 @@ async fn a_request_that_crosses_the_end() {
     soon(task).await.unwrap().unwrap();
 }
 
+/// The shortest and the longest time to keep one.
+#[tokio::test(start_paused = true)]
+async fn the_extremes_of_keeping_a_connection() {
+    let (near, task) = detached(|builder| builder.keep_alive_timeout(Duration::ZERO), mirror).await;
+    let mut client = Frames::begin(near).await;
+    // It has time for a first request, and a WebSocket lives for as long as it wants.
+    sleep(9 * SECOND).await;
+    client.open(1).await;
+    sleep(1000 * SECOND).await;
+    assert_eq!(client.get(3).await.0, 200);
+    client.data(1, raw::frame(CLOSE, &close(1000)), true).await;
+    assert_eq!(client.see().await, last(1, &unmasked(CLOSE, &close(1000))));
+    let begun = Instant::now();
+    assert!(matches!(client.see().await, Seen::GoAway(_, ErrorCode::NO_ERROR)));
+    assert!(is_about(begun.elapsed(), 0), "{:?}", begun.elapsed());
+    drop(client);
+    soon(task).await.unwrap().unwrap();
+
+    let (near, task) = detached(|builder| builder.keep_alive_timeout(Duration::MAX), mirror).await;
+    let mut client = Frames::begin(near).await;
+    for _ in 0..1000 {
+        let seen = timeout(100 * SECOND, client.next_but_settings()).await;
+        assert!(seen.is_err(), "{seen:?}");
+    }
+    assert_eq!(client.get(1).await.0, 200);
+    drop(client);
+    soon(task).await.unwrap().unwrap();
+}
+
 /// A client that neither answers nor ends its direction does not keep such a connection up.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_care() {

@@ -14,6 +14,8 @@ use support::raw::{ACCEPT, CLOSE, KEY, TEXT, close};
 use support::{echo, mirror, soon, start};
 use tokio::net::TcpStream;
 
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 /// An echo on stream 1, opened before, and after what the test does unharmed.
 struct Neighbour(Frames<TcpStream>);
 
@@ -24,7 +26,7 @@ impl Neighbour {
         Self(client)
     }
 
-    async fn is_unharmed(mut self) {
+    async fn is_unharmed(&mut self) {
         self.0.frame(1, TEXT, b"still there").await;
         assert_eq!(self.0.take(1, 13).await, unmasked(TEXT, b"still there"));
     }
@@ -53,7 +55,7 @@ async fn refusals_have_a_status_and_a_reason() {
     let mut client = Neighbour::dial(server.address).await;
     let plain_connect = [(":method", "CONNECT"), (":authority", "example.org:443")];
     let version = "sec-websocket-version";
-    let cases: &[(&[(&str, &str)], u16, &str)] = &[
+    let cases: &[(Fields<'_>, u16, &str)] = &[
         (&plain_connect, 405, "there are no tunnels here"),
         (&connect_with(&[(":protocol", "connect-udp")]), 501, "only WebSocket is spoken here"),
         (&connect_with(&[(":protocol", "websockets")]), 501, "only WebSocket is spoken here"),
@@ -79,6 +81,7 @@ async fn refusals_have_a_status_and_a_reason() {
         assert_eq!(client.0.see().await, Seen::Reset(stream, ErrorCode::NO_ERROR));
     }
     client.is_unharmed().await;
+    drop(client);
     server.stop().await;
 }
 
@@ -115,16 +118,17 @@ async fn malformed_requests_are_stream_errors() {
         assert_eq!(client.0.see().await, Seen::Reset(stream, ErrorCode::PROTOCOL_ERROR), "{fields:?}");
     }
     client.is_unharmed().await;
+    drop(client);
     server.stop().await;
 }
 
-/// Interop points 2 and 4: what some clients send besides, or in other words, is taken.
+/// Interop points 2, 3 and 4: what some clients send besides, or in other words, is taken, and the answer is 200.
 #[tokio::test]
 async fn odd_requests_are_taken() {
     let server = start(|builder| builder, mirror).await;
     let mut client = Frames::dial(server.address).await;
     let reversed: Vec<_> = CONNECT[..5].iter().rev().chain(&CONNECT[5..]).copied().collect();
-    let cases: &[(&[(&str, &str)], Option<&str>)] = &[
+    let cases: &[(Fields<'_>, Option<&str>)] = &[
         (&CONNECT, None),
         (&reversed, None),
         (&connect_with(&[(":scheme", "wss")]), None),
@@ -395,6 +399,7 @@ async fn the_origin_policy() {
         }
     }
     client.is_unharmed().await;
+    drop(client);
     server.stop().await;
 }
 
@@ -415,6 +420,7 @@ async fn too_many_fields() {
     let Seen::Headers { stream: 5, status: 431, end: true, .. } = client.0.see().await else { panic!() };
     assert_eq!(client.0.see().await, Seen::Reset(5, ErrorCode::NO_ERROR));
     client.is_unharmed().await;
+    drop(client);
     server.stop().await;
 }
 

@@ -91,7 +91,8 @@ async fn the_head_of_an_ordinary_request() {
     })
     .await;
     let mut client = Frames::dial(server.address).await;
-    let cases: [(&[(&str, &str)], Option<&str>); 3] = [
+    type Fields<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Fields<'_>, Option<&str>); 3] = [
         (&GET, Some("example.org")),
         (&[GET[0], GET[1], GET[3], ("host", "by.host:81")], Some("by.host:81")),
         // RFC 9113 §8.3.1: nothing obliges it to name any.
@@ -311,7 +312,8 @@ async fn both_versions_get_the_same_answer() {
     assert_eq!((first.status, first.body.as_bytes()), (second.status().as_u16(), &second.body()[..]));
     let mut names: Vec<_> = first.headers.iter().map(|(name, _)| name.clone()).collect();
     let mut others: Vec<_> = second.headers().keys().map(|name| name.as_str().to_owned()).collect();
-    (names.sort(), others.sort());
+    names.sort();
+    others.sort();
     assert_eq!(names, others);
     drop((http1, http2));
     server.stop().await;

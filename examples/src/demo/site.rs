@@ -242,3 +242,65 @@ fn parameter<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
     let pairs = request.uri().query()?.split('&');
     pairs.filter_map(|pair| pair.split_once('=')).find_map(|(key, value)| (key == name).then_some(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use sheave::{Client, CloseCode, Server, Versions, WebSocket};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    async fn text(ws: &mut WebSocket) -> String {
+        let message = tokio::time::timeout(LIMIT, ws.recv()).await.expect("it hangs").unwrap();
+        message.expect("it closed").as_text().unwrap().to_owned()
+    }
+
+    async fn told(stats: &mut WebSocket, count: &str) {
+        while !text(stats).await.contains(count) {}
+    }
+
+    #[tokio::test]
+    async fn a_page_is_told_of_its_own_sockets_and_forgotten() {
+        for (versions, version, together) in
+            [(Versions::Http1Only, "HTTP/1.1", 2), (Versions::Http2Only, "HTTP/2", 1)]
+        {
+            let server = Site::server(Server::bind("127.0.0.1:0")).build().await.unwrap();
+            let origin = format!("ws://{}", server.local_addr().unwrap());
+            let site = Arc::new(Site::default());
+            let serving = Arc::clone(&site);
+            let handler = move |request| {
+                let site = Arc::clone(&serving);
+                async move { site.answer(request).await }
+            };
+            let server = tokio::spawn(server.serve(handler).into_future());
+
+            let client = Client::builder().versions(versions).build();
+            let connect = |path: &str| client.connect(format!("{origin}{path}"));
+            let mut sockets = Vec::new();
+            // The second page's are its own affair.
+            for path in ["/live?page=1", "/live?page=1", "/live?page=2"] {
+                let mut ws = connect(path).await.unwrap();
+                assert!(text(&mut ws).await.contains(&format!("\"version\":\"{version}\"")));
+                sockets.push(ws);
+            }
+            let mut stats = connect("/stats?page=1").await.unwrap();
+            told(&mut stats, &format!("\"sockets\":2,\"connections\":{together},\"messages\":0")).await;
+            sockets[0].send("counted").await.unwrap();
+            assert_eq!(text(&mut sockets[0]).await, "counted");
+            told(&mut stats, "\"messages\":1,\"bytes\":7,\"measured\":0,\"wire\":0").await;
+            for ws in &mut sockets {
+                ws.close(CloseCode::NORMAL).await.unwrap();
+            }
+            told(&mut stats, "\"sockets\":0,\"connections\":0").await;
+            stats.close(CloseCode::NORMAL).await.unwrap();
+            let forgotten = async {
+                while !site.pages().is_empty() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::time::timeout(LIMIT, forgotten).await.expect("a page is kept");
+            server.abort();
+        }
+    }
+}

@@ -261,7 +261,11 @@ impl Connection {
             }
             return self.late(now).map(|()| None);
         };
-        let is_answered = self.streams.get(stream).is_some_and(|stream| stream.sending.has_ended);
+        let is_answered = self.streams.get(stream).is_some_and(|stream| {
+            let sending = &stream.sending;
+            // A tunnel has served its purpose once it is open: it is what the peer makes of it that ends so.
+            sending.has_ended || stream.is_tunnel && sending.is_answered && sending.sections.is_empty()
+        });
         if self.is_remote(frame.stream) && !is_answered {
             // A server bears only so many requests that are taken back (CVE-2023-44487).
             self.count_reset(now)?;

@@ -117,6 +117,12 @@ impl<W: Transmit> Shared<W> {
 
     /// Changes when the peer has taken something of what waited to be written.
     pub(super) fn progress(&self) -> u64 {
+        // A transport may have gone on with what it has by itself.
+        while let Some(direction) = self.try_turn() {
+            if !self.release(direction) {
+                break;
+            }
+        }
         self.progress.load(Ordering::Relaxed)
     }
 

@@ -56,7 +56,7 @@ impl Attempt<'_> {
                 Way::Http1(Some(line)) => return self.upgrade(line).await,
                 Way::Http1(None) => return self.http1(socket).await,
             };
-            let doubt = Doubt { visit: &visit, id: berth.carrier().id() };
+            let doubt = Doubt { visit: &visit, id: berth.carrier().id(), is_grave: false };
             let opened = http2::open(self.settings, self.request, requests, berth).await;
             let id = doubt.settle(&opened);
             match opened {
@@ -205,13 +205,16 @@ impl From<Known> for Way {
 struct Doubt<'a> {
     visit: &'a Visit,
     id: ConnectionId,
+    /// It was waited for as long as an answer may take.
+    is_grave: bool,
 }
 
 impl Doubt<'_> {
     /// There is a result. Which connection it is of.
-    fn settle(self, result: &Result<WebSocket, Error>) -> ConnectionId {
+    fn settle(mut self, result: &Result<WebSocket, Error>) -> ConnectionId {
         let id = self.id;
-        if !matches!(result, Err(Error::WebSocket(ws::Error::Timeout(Timeout::Handshake)))) {
+        self.is_grave = matches!(result, Err(Error::WebSocket(ws::Error::Timeout(Timeout::Handshake))));
+        if !self.is_grave {
             std::mem::forget(self);
         }
         id
@@ -220,7 +223,7 @@ impl Doubt<'_> {
 
 impl Drop for Doubt<'_> {
     fn drop(&mut self) {
-        self.visit.doubt(self.id);
+        self.visit.doubt(self.id, self.is_grave);
     }
 }
 

@@ -128,7 +128,7 @@ impl ClientBuilder {
         Self { limits, ..self }
     }
 
-    /// Sets the settings of HTTP/2 connections, but for those of the keepalive and the handshake's time,
+    /// Sets the settings of HTTP/2 connections, but for those of the keepalive, of writing and the handshake's time,
     /// which are set here. Default: windows of 16 KiB a stream at first, and 32 MiB a connection.
     ///
     /// A connection carries as many WebSockets as its server lets it, 1000 at most.
@@ -144,6 +144,7 @@ impl ClientBuilder {
             .http2
             .keepalive(self.config.keepalive_interval)
             .keepalive_timeout(self.config.keepalive_timeout)
+            .write_timeout(self.config.write_timeout)
             .handshake_timeout(Some(self.settings_timeout));
         Client::new(Self { http2, ..self })
     }

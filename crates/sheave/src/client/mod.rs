@@ -181,7 +181,7 @@ impl ConnectRequest {
     /// As [`connect`](Self::connect).
     ///
     /// # Cancel safety
-    /// Dropping it drops the stream.
+    /// Dropping it drops the stream, or has HTTP/2 on it end in order.
     pub async fn connect_over(self, io: impl Io) -> Result<WebSocket, Error> {
         let request = self.request?;
         let attempt = Attempt { settings: &self.client.shared.settings, request: &request };

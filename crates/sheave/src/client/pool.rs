@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::pending;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -52,8 +53,15 @@ struct Place {
 struct Pooled {
     requests: SendRequest,
     carrier: Arc<Carrier>,
-    /// Somebody has waited for an answer in vain.
-    doubt: Arc<Notify>,
+    trust: Arc<Trust>,
+}
+
+/// Whether the server is still there.
+#[derive(Default)]
+struct Trust {
+    questioned: Notify,
+    /// Somebody has waited in vain for as long as an answer may take: it is not used until it is known.
+    is_shaken: AtomicBool,
 }
 
 /// What is known of how to go to a place.
@@ -167,7 +175,10 @@ impl Visit {
         }
         // Those that take no more are let go of: they end after their last stream.
         place.connections.retain(|pooled| pooled.requests.is_open());
-        let mut untried = place.connections.iter().filter(|pooled| !tried.contains(&pooled.carrier.id()));
+        let is_good = |pooled: &&Pooled| {
+            !tried.contains(&pooled.carrier.id()) && !pooled.trust.is_shaken.load(Ordering::Relaxed)
+        };
+        let mut untried = place.connections.iter().filter(is_good);
         untried.find_map(|pooled| Some(Known::Http2(pooled.requests.clone(), pooled.berth()?)))
     }
 
@@ -192,18 +203,18 @@ impl Visit {
         settings: &ClientBuilder,
     ) -> Berth {
         let berth = carrier.berth(usize::MAX).expect("there is none yet");
-        let doubt = Arc::new(Notify::new());
+        let trust = Arc::new(Trust::default());
         let watch = Watch {
             pool: Arc::downgrade(&self.pool),
             authority: self.authority.clone(),
             carrier: Arc::clone(&carrier),
-            doubt: Arc::clone(&doubt),
+            trust: Arc::clone(&trust),
             handle: requests.handle(),
             idle_timeout: settings.pool_idle_timeout,
             answer_timeout: settings.handshake_timeout,
         };
         if let Some(place) = self.pool.places().by_authority.get_mut(&self.authority) {
-            place.connections.push(Pooled { requests, carrier, doubt });
+            place.connections.push(Pooled { requests, carrier, trust });
         }
         let span = tracing::debug_span!("connection", id = %watch.carrier.id(), host = %self.authority.host);
         tokio::spawn(watch.drive(connection).instrument(span));
@@ -211,12 +222,15 @@ impl Visit {
     }
 
     /// Has it found out whether anybody is still there, because somebody has waited in vain.
-    pub(super) fn doubt(&self, id: ConnectionId) {
+    ///
+    /// In vain for as long as an answer may take, or given up before: that is no reason not to use it meanwhile.
+    pub(super) fn doubt(&self, id: ConnectionId, is_grave: bool) {
         let places = self.pool.places();
         let place = places.by_authority.get(&self.authority);
         let mut pooled = place.iter().flat_map(|place| &place.connections);
         if let Some(pooled) = pooled.find(|pooled| pooled.carrier.id() == id) {
-            pooled.doubt.notify_one();
+            pooled.trust.is_shaken.fetch_or(is_grave, Ordering::Relaxed);
+            pooled.trust.questioned.notify_one();
         }
     }
 }
@@ -236,7 +250,7 @@ struct Watch {
     pool: Weak<Pool>,
     authority: Authority,
     carrier: Arc<Carrier>,
-    doubt: Arc<Notify>,
+    trust: Arc<Trust>,
     handle: crate::h2::io::Handle,
     idle_timeout: Duration,
     answer_timeout: Duration,
@@ -278,11 +292,12 @@ impl Watch {
     /// The server does not answer.
     async fn silent(&self) {
         loop {
-            self.doubt.notified().await;
+            self.trust.questioned.notified().await;
             if !matches!(timeout(self.answer_timeout, self.handle.ping()).await, Ok(Ok(_))) {
                 self.leave(None);
                 return;
             }
+            self.trust.is_shaken.store(false, Ordering::Relaxed);
         }
     }
 

@@ -152,7 +152,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets the limits of a request's head. Default: 64 KiB, 100 headers.
+    /// Sets the limits of a request's head over HTTP/1.1; those over HTTP/2 are [its own](h2::Config::max_header_list_size).
+    /// Default: 64 KiB, 100 headers.
     pub fn head_limits(mut self, limits: HeadLimits) -> Self {
         self.settings.limits = limits;
         self
@@ -165,7 +166,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how long a connection is kept without a request, or with HTTP/2 without any stream. Default: 60 s.
+    /// Sets how long a connection is kept without a request, or with HTTP/2 without any stream: then the client is told
+    /// to go, and after the [handshake timeout](Self::handshake_timeout) at last is cut. Default: 60 s.
     pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
         self.settings.keep_alive = timeout;
         self

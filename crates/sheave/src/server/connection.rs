@@ -7,7 +7,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Method, StatusCode};
 use tokio::time::timeout;
 
@@ -196,7 +195,7 @@ where
     async move {
         catch_unwind(AssertUnwindSafe(|| request.judge())).map_err(panicked)?;
         if let Some(refusal) = request.refusal() {
-            return request.respond(refusal.into_response().map(Bytes::from)).await;
+            return request.respond(refusal.into_response()).await;
         }
         let mut future = pin!(catch_unwind(AssertUnwindSafe(|| handler(request))).map_err(panicked)?);
         std::future::poll_fn(|cx| {

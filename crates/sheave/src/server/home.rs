@@ -7,9 +7,9 @@ use crate::stream::Stream;
 use crate::ws::handshake::Refusal;
 use crate::ws::io;
 
-/// The place that its task looks at after the handler has ended.
+/// The place that its task looks at after the handler has ended. Boxed: it is mostly empty for long.
 #[derive(Debug, Default)]
-pub(crate) struct Home(Mutex<Option<Returned>>);
+pub(crate) struct Home(Mutex<Option<Box<Returned>>>);
 
 /// What came back.
 #[derive(Debug)]
@@ -33,14 +33,14 @@ pub(crate) enum Returned {
 
 impl Home {
     pub(crate) fn put(&self, returned: Returned) {
-        *self.contents() = Some(returned);
+        *self.contents() = Some(Box::new(returned));
     }
 
     pub(super) fn take(&self) -> Option<Returned> {
-        self.contents().take()
+        self.contents().take().map(|returned| *returned)
     }
 
-    fn contents(&self) -> MutexGuard<'_, Option<Returned>> {
+    fn contents(&self) -> MutexGuard<'_, Option<Box<Returned>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

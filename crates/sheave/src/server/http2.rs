@@ -15,6 +15,7 @@ use super::response;
 use super::wire::Wire;
 use crate::carrier::Carrier;
 use crate::error::Error;
+use crate::h2::ErrorCode;
 use crate::h2::io::server::handshake_with;
 use crate::line::Line;
 use crate::stream::Stream;
@@ -34,10 +35,14 @@ where
     place.carry(&carrier);
     let mut connection = handshake_with(line, settings.http2.clone());
     let mut exchanges = JoinSet::new();
+    // A handler may take a while to see that its stream is gone.
+    let most = (settings.http2.get_max_concurrent_streams() as usize).saturating_mul(2);
     let mut shutdown = pin!(tracker.shutdown());
     let mut overdue = pin!(tracker.overdue());
-    let mut unused = pin!(carrier.unused_for(settings.keep_alive));
-    let mut stuck = pin!(carrier.unused_for(settings.keep_alive.saturating_add(settings.handshake_timeout)));
+    // What it takes for a first request, and to go when told so.
+    let (kept, patience) = (settings.keep_alive, settings.handshake_timeout);
+    let mut unused = pin!(carrier.unused_for(kept, patience));
+    let mut stuck = pin!(carrier.unused_for(kept.saturating_add(patience), patience.saturating_mul(2)));
     let (mut ending, mut cut) = (false, false);
     let ended = loop {
         tokio::select! {
@@ -54,6 +59,8 @@ where
             accepted = connection.accept() => match accepted {
                 None => break Ok(()),
                 Some(Err(error)) => break Err(error.into()),
+                // Handlers of requests that were taken back are still at work.
+                Some(Ok((_, respond))) if exchanges.len() >= most => respond.reset(ErrorCode::REFUSED_STREAM),
                 Some(Ok((request, respond))) => {
                     let Some(berth) = carrier.berth(usize::MAX) else { continue };
                     let (head, receiving) = request.into_parts();
@@ -63,6 +70,8 @@ where
                     let request = Request::http2(head, tunnel, &place, &home);
                     let exchange = exchange(Arc::clone(&handler), request, home, Arc::clone(&place));
                     exchanges.spawn(exchange.instrument(tracing::Span::current()));
+                    // Requests that never pause would keep the arm below from its turn.
+                    while exchanges.try_join_next().is_some() {}
                 }
             },
             // Ended tasks are let go of one by one.

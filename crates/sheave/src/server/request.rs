@@ -111,7 +111,7 @@ impl Request {
         let length = head.headers().get(CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
         // What follows a CONNECT is no body (RFC 9110 §9.3.6).
-        let ended = *head.method() == Method::CONNECT || tunnel.receiving.is_end_stream();
+        let ended = *head.method() == Method::CONNECT || tunnel.receiving.stream.is_end_stream();
         let body = Body::new(&head, length, ended);
         Self::new(head, body, Wire::Http2(Box::new(tunnel.into())), false, place, home)
     }
@@ -284,10 +284,10 @@ impl Request {
     /// Answers with a status and a line of text.
     ///
     /// # Errors
-    /// What the connection did.
+    /// As [`respond`](Self::respond).
     ///
     /// # Cancel safety
-    /// Dropping it ends the connection.
+    /// Dropping it ends the connection, or the stream of HTTP/2.
     pub async fn reject(self, status: StatusCode, reason: impl Into<String>) -> Result<(), Error> {
         self.respond(Refusal::new(status, reason).into_response()).await
     }
@@ -295,11 +295,11 @@ impl Request {
     /// Opens the WebSocket, with the server's settings.
     ///
     /// # Errors
-    /// [`ws::Error::Refused`] if the request does not ask for one (it was answered with 426); what the
-    /// connection did.
+    /// [`ws::Error::Refused`] if the request does not ask for one (it was answered with 426, over HTTP/2 with 400); what
+    /// the connection, or the stream of HTTP/2, did.
     ///
     /// # Cancel safety
-    /// Dropping it ends the connection.
+    /// Dropping it ends the connection, or the stream of HTTP/2.
     pub async fn accept(self) -> Result<WebSocket, Error> {
         self.accepting().accept().await
     }
@@ -447,7 +447,7 @@ impl Accepting {
     /// answered with 500 once the handler has ended.
     ///
     /// # Cancel safety
-    /// Dropping it ends the connection.
+    /// Dropping it ends the connection, or the stream of HTTP/2.
     pub async fn accept(self) -> Result<WebSocket, Error> {
         // Boxed, so that the handler's task does not keep the room for it.
         Box::pin(self.open()).await

@@ -56,7 +56,7 @@ impl Wire {
                 BodyPiece::End => return Ok(false),
                 BodyPiece::Data(data) => received.extend_from_slice(&data),
             },
-            Self::Http2(stream) => match stream.tunnel()?.receiving.data().await {
+            Self::Http2(stream) => match stream.tunnel()?.receiving.stream.data().await {
                 None => return Ok(false),
                 Some(data) => received.extend_from_slice(&data?),
             },
