@@ -76,7 +76,15 @@ function on(dial, path, deflate, opened, expected, headers) {
   });
 }
 
-// Names and functions, those of `declined` aside.
+function* combinations() {
+  for (const takeover of Object.keys(TAKEOVERS)) {
+    for (let server = 9; server <= 15; server++) {
+      for (let client = 9; client <= 15; client++) yield [server, client, takeover];
+    }
+  }
+}
+
+// Names and functions, those of `declined` and of `echoes` aside.
 export function* compression(dial) {
   // Every kind of message, sent in one go.
   function exchange(path, deflate, judge) {
@@ -96,14 +104,6 @@ export function* compression(dial) {
   const unlimited = () =>
     exchange("/deflate/imposed/15/9/both", { clientMaxWindowBits: false }, (extensions) => agreed(extensions, 15, 15, "server"));
 
-  const echoed = (...all) => {
-    const opened = (ws, extensions) => {
-      agreed(extensions, ...all);
-      for (const message of allKinds) ws.send(message);
-    };
-    return on(dial, "/deflate/echo", asking(...all), opened, allKinds);
-  };
-
   function large(takeover) {
     const text = "one mebibyte of the same line\n".repeat(Math.floor((1 << 20) / 30));
     const binary = randomBytes(1 << 20);
@@ -112,18 +112,24 @@ export function* compression(dial) {
     return on(dial, "/deflate/asked", asking(15, 15, takeover), opened, [GREETING, ...all]);
   }
 
-  for (const takeover of Object.keys(TAKEOVERS)) {
-    for (let server = 9; server <= 15; server++) {
-      for (let client = 9; client <= 15; client++) {
-        const combination = [server, client, takeover];
-        yield [`asked-${combination.join("-")}`, () => asked(...combination)];
-        yield [`imposed-${combination.join("-")}`, () => imposed(...combination)];
-        yield [`echoed-${combination.join("-")}`, () => echoed(...combination)];
-      }
-    }
-    yield [`large-${takeover}`, () => large(takeover)];
+  for (const combination of combinations()) {
+    yield [`asked-${combination.join("-")}`, () => asked(...combination)];
+    yield [`imposed-${combination.join("-")}`, () => imposed(...combination)];
   }
+  for (const takeover of Object.keys(TAKEOVERS)) yield [`large-${takeover}`, () => large(takeover)];
   yield ["unlimited", unlimited];
+}
+
+// What every server has over HTTP/2.
+export function* echoes(dial) {
+  const echoed = (...all) => {
+    const opened = (ws, extensions) => {
+      agreed(extensions, ...all);
+      for (const message of allKinds) ws.send(message);
+    };
+    return on(dial, "/deflate/echo", asking(...all), opened, allKinds);
+  };
+  for (const combination of combinations()) yield [`echoed-${combination.join("-")}`, () => echoed(...combination)];
 }
 
 export function declined(dial, parameters) {

@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import process from "node:process";
 
 import { runNamed, same } from "../checks.mjs";
-import { compression } from "../compression.mjs";
+import { compression, echoes } from "../compression.mjs";
 import { messages } from "../messages.mjs";
 
 const require = createRequire(`${process.env.INTEROP_NODE}/package.json`);
@@ -120,6 +120,7 @@ async function on(check) {
 const checks = [
   ...messages((path, offered) => dial(path, offered)),
   ...compression((path, deflate) => dial(path, [], deflate)),
+  ...echoes((path, deflate) => dial(path, [], deflate)),
   ["sockets-100", () => on((session) => sockets(session, 100))],
   ["sockets-apart", () => on(apart)],
 ];
