@@ -27,6 +27,18 @@ pub fn report(result: Result<(), Error>) -> ExitCode {
     }
 }
 
+/// Runs a client that reads standard input to its end and says what went wrong. It does not wait for a line that may never come.
+pub fn at_the_keyboard(run: impl Future<Output = Result<(), Error>>) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(Err(error.into())),
+    };
+    let result = runtime.block_on(run);
+    // A read of standard input cannot be taken back.
+    runtime.shutdown_background();
+    report(result)
+}
+
 /// permessage-deflate as the command line names it: `default`, `small`, or changes to the default one, separated by
 /// commas: `level=N`, `memory-level=N`, `window-bits=N`, `peer-window-bits=N`, `no-takeover`, `no-peer-takeover`,
 /// `threshold=N`.

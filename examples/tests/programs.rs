@@ -222,3 +222,42 @@ async fn arguments_that_contradict_each_other_are_refused() {
         assert!(String::from_utf8_lossy(&output.stderr).contains(why), "{program} {arguments:?}");
     }
 }
+
+/// A line is echoed, a round trip measured, and the close answered.
+#[tokio::test]
+async fn interactive_client_speaks_the_version_that_it_is_told() {
+    let server = env!("CARGO_BIN_EXE_echo_server");
+    let cases: [(&[&str], &[&str], Option<&str>); 9] = [
+        (&[], &[], Some("HTTP/1.1")),
+        (&[], &["--http1"], Some("HTTP/1.1")),
+        (&[], &["--h2c"], Some("HTTP/2.0")),
+        (&["--h2c"], &["--http1"], None),
+        (&["--tls"], &["--insecure"], Some("HTTP/2.0")),
+        (&["--tls"], &["--insecure", "--http1"], Some("HTTP/1.1")),
+        (&["--tls", "--http1"], &["--insecure"], Some("HTTP/1.1")),
+        (&["--tls", "--http1"], &["--insecure", "--http2"], None),
+        (&["--tls", "--http2"], &["--insecure", "--http2"], Some("HTTP/2.0")),
+    ];
+    for (served, asked, expected) in cases {
+        let (_server, url) = serve(server, served).await;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_interactive_client"));
+        command.args(asked).arg(&url).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut client = command.spawn().unwrap();
+        let mut input = client.stdin.take().unwrap();
+        // It may be gone already.
+        let _ = input.write_all(b"/help\nhello\n/close 4000 done\n").await;
+        let output = timeout(LIMIT, client.wait_with_output()).await.unwrap().unwrap();
+        let output = (output.status.success(), String::from_utf8(output.stdout).unwrap());
+        let Some(version) = expected else {
+            assert!(!output.0, "{served:?} {asked:?}: {}", output.1);
+            continue;
+        };
+        let lines: Vec<&str> = output.1.lines().collect();
+        assert!(
+            output.0 && lines[0].starts_with(&format!("* connected by {version}")),
+            "{served:?} {asked:?}: {lines:?}"
+        );
+        assert!(lines.contains(&"< hello") && lines.iter().any(|line| line.contains("/ping")), "{lines:?}");
+        assert!(lines.last().is_some_and(|last| last.starts_with("* closed: 4000")), "{lines:?}");
+    }
+}

@@ -11,14 +11,15 @@ const SOCKETS: u64 = 10_000;
 /// Open files for what is no measured socket.
 const SPARE: u64 = 200;
 
-/// Runs `idle_memory` with as many sockets as the system lets a process have; it judges for itself.
+/// Runs `idle_memory` with as many sockets as the system lets a process have, and `multiplex` with as many over HTTP/2,
+/// which are no files; they judge for themselves.
 pub(crate) fn task() -> Outcome {
     let limits = workspace::read(Path::new("/proc/self/limits"))?;
     let files =
         hard_limit(&limits).ok_or("/proc/self/limits names no limit of open files")?.min(SOCKETS + SPARE);
     let sockets =
         files.checked_sub(SPARE).filter(|sockets| *sockets > 0).ok_or("too few files may be open")?;
-    let [program] = workspace::build_examples(["idle_memory"])?;
+    let [program, multiplex] = workspace::build_examples(["idle_memory", "multiplex"])?;
     let uses: [&[&str]; 4] =
         [&[], &["--used"], &["--used", "--deflate", "default"], &["--used", "--deflate", "small"]];
     for used in uses {
@@ -27,6 +28,8 @@ pub(crate) fn task() -> Outcome {
         command.arg(&program).args(["--sockets", &sockets.to_string()]).args(used);
         process::run(&mut command, Duration::from_secs(5 * 60))?;
     }
+    let mut command = Command::new(multiplex);
+    process::run(command.args(["--sockets", &SOCKETS.to_string()]), Duration::from_secs(5 * 60))?;
     Ok(Tally::default())
 }
 

@@ -29,7 +29,9 @@ fn messages_in_order_are_taken_however_they_are_cut() {
             frame().pong("between"),
             frame().continuation(&two[2..]).unfinished(),
             frame().continuation(""),
+            // An empty message, as one peer and another has it.
             frame().binary([0]).reserved(RSV1),
+            frame().binary([2, 0]).reserved(RSV1),
             frame().text(&last[..4]).unfinished().reserved(RSV1),
             frame().continuation(&last[4..]),
             frame().binary("").reserved(RSV1),
@@ -39,16 +41,17 @@ fn messages_in_order_are_taken_however_they_are_cut() {
         assert!(outcome.error.is_none(), "{:?}", outcome.error);
         let messages: Vec<Event> =
             outcome.events.iter().filter(|event| matches!(event, Event::Message(_))).cloned().collect();
-        let expected: [Message; 6] = [
+        let expected: [Message; 7] = [
             "one βήτα one".into(),
             "plain still".into(),
             "two βήτα two".into(),
+            Vec::new().into(),
             Vec::new().into(),
             "final block".into(),
             Vec::new().into(),
         ];
         assert_eq!(messages, expected.map(Event::Message));
-        assert_eq!(outcome.events.len(), 6 + 3);
+        assert_eq!(outcome.events.len(), 7 + 3);
         // In their places.
         assert!(matches!(outcome.events[2], Event::Ping(_)) && matches!(outcome.events[3], Event::Pong(_)));
         assert_eq!(outcome.close_code(), Some(1000));

@@ -4,13 +4,12 @@
 
 use std::process::ExitCode;
 
-use examples::{Error, client_options, report};
+use examples::{Error, at_the_keyboard, client_options};
 use sheave::{CloseCode, Message};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    report(run().await)
+fn main() -> ExitCode {
+    at_the_keyboard(run())
 }
 
 async fn run() -> Result<(), Error> {

@@ -7,7 +7,7 @@
 
 use std::process::ExitCode;
 
-use examples::{Error, client_options, close_frame, report};
+use examples::{Error, at_the_keyboard, client_options, close_frame};
 use sheave::{CloseCode, Message};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -17,9 +17,8 @@ A line is sent as a text message. Besides:
   /close [CODE [REASON]]   closes the WebSocket
   /help                    this";
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    report(run().await)
+fn main() -> ExitCode {
+    at_the_keyboard(run())
 }
 
 async fn run() -> Result<(), Error> {
