@@ -163,8 +163,10 @@ impl Drop for Berth {
         }
         drop(in_use);
         drop(handle);
-        // Whoever ends the connection waits for it.
-        self.carrier.left.notify_waiters();
+        if is_last {
+            // Whoever ends the connection waits for it.
+            self.carrier.left.notify_waiters();
+        }
     }
 }
 

@@ -70,7 +70,7 @@ impl Tunnel {
         }
     }
 
-    /// Sends the response; with `end_stream`, nothing follows. What cannot be one leaves the request unanswered.
+    /// Sends the response; with `end_stream`, nothing follows. An interim one (1xx) is an error, and leaves the request unanswered.
     pub(crate) fn respond(&mut self, response: Response<()>, end_stream: bool) -> Result<(), h2::Error> {
         if response.status().is_informational() {
             return Err(h2::Usage::Malformed("an interim response for the final one").into());
@@ -153,19 +153,13 @@ impl Outlet {
         cx: &mut Context<'_>,
         output: &mut Output,
     ) -> Poll<io::Result<()>> {
-        let sending = self.open()?;
-        while output.has_remaining() {
-            sending.given += ready!(sending.stream.poll_send(cx, output))? as u64;
-        }
-        Poll::Ready(Ok(()))
+        self.open()?.poll_send(cx, output)
     }
 
     /// Sends `body` and then ends the stream's own half. Ready once all of it has left.
     pub(crate) fn poll_last(&mut self, cx: &mut Context<'_>, body: &mut Bytes) -> Poll<io::Result<()>> {
         let sending = self.open()?;
-        while body.has_remaining() {
-            sending.given += ready!(sending.stream.poll_send(cx, body))? as u64;
-        }
+        ready!(sending.poll_send(cx, body))?;
         sending.poll_finish(cx)
     }
 
@@ -190,6 +184,13 @@ impl Outlet {
 }
 
 impl Sending {
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &mut impl Buf) -> Poll<io::Result<()>> {
+        while data.has_remaining() {
+            self.given += ready!(self.stream.poll_send(cx, data))? as u64;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.finished {
             self.finished = true;

@@ -23,17 +23,6 @@ async fn converse(ws: &mut WebSocket) {
     assert_eq!(soon(ws.recv()).await.unwrap(), Some(Message::from("hello")));
 }
 
-/// A server whose connections the test speaks on itself.
-async fn by_hand() -> (Peer, mpsc::UnboundedReceiver<TcpStream>) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let peer = Peer::start(move |tcp, _| {
-        sender.send(tcp).unwrap();
-        async {}
-    })
-    .await;
-    (peer, receiver)
-}
-
 /// The next connection, on which nothing was said yet.
 async fn next(connections: &mut mpsc::UnboundedReceiver<TcpStream>) -> Frames<TcpStream> {
     Frames::taking(soon(connections.recv()).await.unwrap()).await
@@ -93,7 +82,7 @@ async fn refused_streams() {
 /// A reset ends one WebSocket, and no other.
 #[tokio::test]
 async fn a_reset_of_an_open_one() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let client = h2_only().build();
     let opening = [client.clone(), client.clone()].map(|client| {
         let url = peer.ws("/");
@@ -130,7 +119,7 @@ async fn a_reset_of_an_open_one() {
 /// Those up to its last stream go on, those above it are opened elsewhere, and the next ones too.
 #[tokio::test]
 async fn goaway_while_they_open() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let client = h2_only().build();
     let open = || {
         let (client, url) = (client.clone(), peer.ws("/"));
@@ -168,7 +157,7 @@ async fn goaway_while_they_open() {
 /// One that ends the connection because something is wrong says so to those that it has not answered.
 #[tokio::test]
 async fn goaway_with_an_error() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let client = h2_only().build();
     let url = peer.ws("/");
     let opening = tokio::spawn({
@@ -191,7 +180,7 @@ async fn goaway_with_an_error() {
 /// A pooled connection that has died is not tried for long: what was not sent is sent elsewhere.
 #[tokio::test]
 async fn a_connection_that_has_ended() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let client = h2_only().build();
     for number in 1..=3 {
         let (client, url) = (client.clone(), peer.ws("/"));
@@ -211,7 +200,7 @@ async fn a_connection_that_has_ended() {
 #[tokio::test]
 async fn a_connection_that_dies() {
     // After the request.
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let (client, url) = (h2_only().build(), peer.ws("/"));
     let opening = tokio::spawn(async move { client.connect(url).await });
     let mut frames = next(&mut connections).await;
@@ -241,7 +230,7 @@ async fn a_connection_that_dies() {
 /// All that it carried learn of it, and the next one is opened on another.
 #[tokio::test]
 async fn a_connection_that_dies_with_open_sockets() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let client = h2_only().build();
     let open = || {
         let (client, url) = (client.clone(), peer.ws("/"));
@@ -275,7 +264,7 @@ async fn a_connection_that_dies_with_open_sockets() {
 /// The server breaks HTTP/2: it is told so, and so is the caller.
 #[tokio::test]
 async fn a_server_that_breaks_the_protocol() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let (client, url) = (h2_only().build(), peer.ws("/"));
     let opening = tokio::spawn(async move { client.connect(url).await });
     let mut frames = next(&mut connections).await;
@@ -291,7 +280,7 @@ async fn a_server_that_breaks_the_protocol() {
 #[tokio::test]
 async fn a_connection_that_has_gone_silent() {
     for gives_up in [false, true] {
-        let (peer, mut connections) = by_hand().await;
+        let (peer, mut connections) = Peer::by_hand().await;
         let client = h2_only().build();
         let open = || {
             let (client, url) = (client.clone(), peer.ws("/"));
@@ -312,8 +301,10 @@ async fn a_connection_that_has_gone_silent() {
             let Error::WebSocket(ws::Error::Timeout(timeout)) = error else { panic!("{error:?}") };
             assert_eq!(timeout, expected);
         }
-        // So long a PING may take.
-        tokio::time::sleep(Duration::from_secs(11)).await;
+        if gives_up {
+            // So long a PING may take. After an attempt that has waited to its end, the connection is not used meanwhile.
+            tokio::time::sleep(Duration::from_secs(11)).await;
+        }
         tokio::time::resume();
         let opening = open();
         let mut other = next(&mut connections).await;

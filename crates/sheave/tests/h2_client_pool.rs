@@ -67,17 +67,6 @@ async fn forgotten(client: &Client) {
     .await;
 }
 
-/// A server whose connections the test speaks on itself.
-async fn by_hand() -> (Peer, mpsc::UnboundedReceiver<TcpStream>) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let peer = Peer::start(move |tcp, _| {
-        sender.send(tcp).unwrap();
-        async {}
-    })
-    .await;
-    (peer, receiver)
-}
-
 async fn next(connections: &mut mpsc::UnboundedReceiver<TcpStream>) -> Frames<TcpStream> {
     Frames::accept(soon(connections.recv()).await.unwrap()).await
 }
@@ -168,7 +157,7 @@ async fn a_place_that_is_given_back() {
 /// A request that was made waits for its place; the next ones do not wait behind it.
 #[tokio::test]
 async fn a_limit_of_zero() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let client = h2_only().build();
     let first = opening(&client, peer.ws("/"));
     let mut frames = next(&mut connections).await;
@@ -187,7 +176,7 @@ async fn a_limit_of_zero() {
 
 #[tokio::test]
 async fn a_limit_that_stays_zero() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let client = h2_only().build();
     let opening = opening(&client, peer.ws("/"));
     let mut frames = next(&mut connections).await;
@@ -203,7 +192,7 @@ async fn a_limit_that_stays_zero() {
 /// Those that there are stay; new ones go elsewhere as long as there are too many.
 #[tokio::test]
 async fn a_limit_that_is_lowered() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let client = h2_only().build();
     let openings = [(); 3].map(|()| opening(&client, peer.ws("/")));
     let mut frames = next(&mut connections).await;
@@ -239,7 +228,7 @@ async fn a_limit_that_is_lowered() {
 /// While one dials, the others wait for what comes of it.
 #[tokio::test]
 async fn dialling_is_not_doubled() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let client = h2_only().build();
     let openings = [(); 20].map(|()| opening(&client, peer.ws("/")));
     let mut frames = next(&mut connections).await;
@@ -259,7 +248,7 @@ async fn dialling_is_not_doubled() {
 #[tokio::test]
 async fn a_dialler_that_gives_up_or_fails() {
     for fails in [false, true] {
-        let (peer, mut connections) = by_hand().await;
+        let (peer, mut connections) = Peer::by_hand().await;
         let client = h2_only().build();
         let first = opening(&client, peer.ws("/"));
         let mut frames = next(&mut connections).await;
@@ -290,7 +279,7 @@ async fn a_dialler_that_gives_up_or_fails() {
 /// Whoever waits for another's connection is not kept longer than it may take to make one.
 #[tokio::test]
 async fn waiting_for_a_dialler_takes_its_time() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let short = h2_only().connect_timeout(Duration::from_secs(2)).build();
     let first = opening(&short, peer.ws("/"));
     // The first has its connection, and waits for SETTINGS.
@@ -310,7 +299,7 @@ async fn waiting_for_a_dialler_takes_its_time() {
 /// A connection without a WebSocket is kept for a time, counted from its last one, and then ends in order.
 #[tokio::test]
 async fn idle_connections() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let client = h2_only().build();
     let mut frames = None;
     for stream in [1, 3] {
@@ -373,7 +362,7 @@ async fn the_time_that_idle_ones_are_kept() {
 /// WebSockets need no client; the connection ends after the last of them.
 #[tokio::test]
 async fn a_client_that_is_dropped() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let client = h2_only().build();
     let openings = [(); 2].map(|()| opening(&client, peer.ws("/")));
     let mut frames = next(&mut connections).await;
@@ -459,7 +448,7 @@ async fn unix_sockets() {
 /// Of what has failed, or needs no connection, nothing is kept.
 #[tokio::test]
 async fn what_is_forgotten() {
-    let (peer, mut connections) = by_hand().await;
+    let (peer, mut connections) = Peer::by_hand().await;
     let client = h2_only().build();
     // Nobody listens there any more.
     let gone = Peer::h2c(taking(), echo).await.ws("/");

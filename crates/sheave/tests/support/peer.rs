@@ -13,6 +13,7 @@ use sheave::ws::{Role, io};
 use sheave::{Client, ClientBuilder, Config, Versions, h2};
 use tokio::io::{AsyncRead, AsyncWrite, Join, join};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// What listens on a port that the system chose, and ends with this.
@@ -41,6 +42,16 @@ impl Peer {
             }
         });
         Self { address, accepted, task }
+    }
+
+    /// The test speaks on the connections itself.
+    pub(crate) async fn by_hand() -> (Self, mpsc::UnboundedReceiver<TcpStream>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let serve = move |tcp, _| {
+            sender.send(tcp).unwrap();
+            async {}
+        };
+        (Self::start(serve).await, receiver)
     }
 
     /// Each connection is HTTP/2 without TLS, and each request is answered like this.
