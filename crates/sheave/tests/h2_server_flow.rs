@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use sheave::h2::frame::{self, Head, flag};
 use sheave::h2::{ErrorCode, StreamId};
-use sheave::{Config, Error, Message, Request, ws};
+use sheave::{CloseCode, Config, Error, Message, Request, ws};
 use support::frames::{CONNECT, Frames, Seen, last, some, unmasked};
 use support::raw::{self, BINARY, CLOSE, TEXT, close};
 use support::{detached, soon};
@@ -439,4 +439,49 @@ async fn the_largest_frame() {
     assert_eq!(client.see().await, Seen::GoAway(1, ErrorCode::FRAME_SIZE_ERROR));
     drop(client);
     assert!(soon(task).await.unwrap().is_err());
+}
+
+/// A Close behind much that is taken slowly: split or not, closing goes on while the client takes something.
+#[tokio::test(start_paused = true)]
+async fn a_close_to_a_client_that_reads_slowly() {
+    const MESSAGE: usize = 32 << 10;
+    const STEP: usize = 1024;
+    for splits in [false, true] {
+        let config = Config::default().close_timeout(Duration::from_secs(10));
+        let (near, task) = detached(
+            |server| server.config(config),
+            move |request: Request| async move {
+                let mut ws = request.accept().await?;
+                ws.send(vec![7; MESSAGE]).await?;
+                if !splits {
+                    return Ok(ws.close(CloseCode::NORMAL).await?);
+                }
+                let (mut sender, mut receiver) = ws.split();
+                sender.close(CloseCode::NORMAL).await?;
+                while receiver.recv().await?.is_some() {}
+                Ok(())
+            },
+        )
+        .await;
+        let mut client = Frames::begin_with(near, &[(INITIAL_WINDOW_SIZE, 0)]).await;
+        client.credit(0, 1 << 20).await;
+        open(&mut client, 1, "/").await;
+        // The heads of both frames, and the code.
+        let mut left = 4 + MESSAGE + 4;
+        while left > 0 {
+            sleep(Duration::from_secs(4)).await;
+            let step = left.min(STEP);
+            client.credit(1, step as u32).await;
+            client.take(1, step).await;
+            left -= step;
+        }
+        client.frame(1, CLOSE, &close(1000)).await;
+        assert_eq!(
+            client.see().await,
+            Seen::Data { stream: 1, data: Default::default(), end: true },
+            "{splits}"
+        );
+        drop(client);
+        assert!(soon(task).await.unwrap().is_err());
+    }
 }

@@ -118,11 +118,7 @@ impl<W: Transmit> Shared<W> {
     /// Changes when the peer has taken something of what waited to be written.
     pub(super) fn progress(&self) -> u64 {
         // A transport may have gone on with what it has by itself.
-        while let Some(direction) = self.try_turn() {
-            if !self.release(direction) {
-                break;
-            }
-        }
+        self.look();
         self.progress.load(Ordering::Relaxed)
     }
 
@@ -130,6 +126,11 @@ impl<W: Transmit> Shared<W> {
     pub(super) fn post(&self, control: Control) {
         self.slot.put(control);
         fence(Ordering::SeqCst);
+        self.look();
+    }
+
+    /// Takes up what was posted, and notes how things stand; whoever else has the turn does so when he ends it.
+    fn look(&self) {
         while let Some(direction) = self.try_turn() {
             if !self.release(direction) {
                 break;
