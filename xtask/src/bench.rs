@@ -14,7 +14,7 @@ use crate::{Outcome, Tally, workspace};
 const RUSTC: u32 = 96;
 /// Where the server runs, and where the load.
 pub(crate) const CORES: [&str; 2] = ["0", "1"];
-const PROGRAMS: [&str; 3] = ["load", "sheave_echo", "wtx_echo"];
+const PROGRAMS: [&str; 3] = ["load", "bench_sheave", "bench_wtx"];
 const LENGTH: u32 = 1024;
 
 struct Workload {
@@ -40,24 +40,24 @@ struct Contender {
 const CONTENDERS: [Contender; 5] = [
     Contender {
         name: "wtx 0.52.1, level 6 (its default)",
-        program: "wtx_echo",
+        program: "bench_wtx",
         args: &["--level", "6"],
         beside: 0,
     },
     Contender {
         name: "**sheave, level 6 (its default)**",
-        program: "sheave_echo",
+        program: "bench_sheave",
         args: &["--level", "6"],
         beside: 0,
     },
     Contender {
         name: "sheave, level 6, a write for each message",
-        program: "sheave_echo",
+        program: "bench_sheave",
         args: &["--level", "6", "--send"],
         beside: 0,
     },
-    Contender { name: "wtx 0.52.1, level 1", program: "wtx_echo", args: &["--level", "1"], beside: 3 },
-    Contender { name: "sheave, level 1", program: "sheave_echo", args: &["--level", "1"], beside: 3 },
+    Contender { name: "wtx 0.52.1, level 1", program: "bench_wtx", args: &["--level", "1"], beside: 3 },
+    Contender { name: "sheave, level 1", program: "bench_sheave", args: &["--level", "1"], beside: 3 },
 ];
 
 /// What one run came to, for each message.
@@ -307,6 +307,6 @@ mod tests {
 
     #[test]
     fn every_contender_is_compared_with_wtx() {
-        assert!(CONTENDERS.iter().all(|contender| CONTENDERS[contender.beside].program == "wtx_echo"));
+        assert!(CONTENDERS.iter().all(|contender| CONTENDERS[contender.beside].program == "bench_wtx"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use bench_server::Options;
+use bench_common::Options;
 use sheave::{Config, DeflateConfig, Request, Server};
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let config = Config::default().deflate(DeflateConfig::default().level(options.level));
     let server = Server::bind("127.0.0.1:0").config(config).build().await?;
-    bench_server::listening(server.local_addr().ok_or("not a TCP server")?);
+    bench_common::listening(server.local_addr().ok_or("not a TCP server")?);
     server.serve(move |request| echo(request, options.send)).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use bench_server::Options;
+use bench_common::Options;
 use tokio::net::{TcpListener, TcpStream};
 use wtx::codec::CompressionLevel;
 use wtx::collections::Vector;
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 
 async fn run(level: CompressionLevel) -> Result<(), Box<dyn Error + Send + Sync>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    bench_server::listening(listener.local_addr()?);
+    bench_common::listening(listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
