@@ -4,8 +4,7 @@
 mod conformance;
 mod hpack;
 mod interop;
-mod load;
-mod peers;
+pub(crate) mod peers;
 mod programs;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use crate::checks::{START_LIMIT, end_of_server};
 use crate::process::Helper;
 use crate::{Outcome, Tally, workspace};
 
-/// `cargo xtask h2 [conformance|interop|load]`.
+/// `cargo xtask h2 [conformance|interop]`.
 pub(crate) fn task(mut args: lexopt::Parser) -> Outcome {
     let part = match args.next().map_err(|error| error.to_string())? {
         None => return all(),
@@ -37,8 +36,7 @@ fn run(parts: &[&str]) -> Outcome {
         match *part {
             "conformance" => table.add("httpwg", conformance::run()?),
             "interop" => interop::run(&mut table)?,
-            "load" => return load::run().map(|()| Tally::default()),
-            other => return Err(format!("no part is called {other:?}: conformance, interop, load")),
+            other => return Err(format!("no part is called {other:?}: conformance, interop")),
         }
     }
     Ok(table.conclude())

@@ -41,9 +41,10 @@ usage: cargo xtask <task>
                             of which it leaves pictures under target/browser
   h2 [conformance|interop]  a conformance suite against sheave's HTTP/2 server; other implementations of HTTP/2 and HPACK
                             against sheave, both ways, plain and over TLS
-  h2 load                   sheave beside hyper: processor time per GET
-  bench deflate [--rounds N]
-                            sheave beside wtx, which is built from the registry: processor time and bytes per message
+  bench [--suite NAME,NAME] [--only LIBRARY,LIBRARY] [--rounds N]
+                            sheave beside other libraries, which are built from the registry: processor time and system
+                            calls per message, bytes per idle socket
+  bench --check             what can be counted exactly, against what it was: instructions, system calls, bytes
   tidy                      the rules of the repository: dependencies, module boundaries, file sizes
 ";
 

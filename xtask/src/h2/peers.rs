@@ -75,11 +75,7 @@ impl Peers {
             println!("h2: setting up {PYTHON_H2}, once");
             python::environment(&python, &packages).map(|_| ())
         })?;
-        let nghttp2 = dir().join("nghttp2");
-        workspace::once(&nghttp2, &format!("{RELEASE} {}", NGHTTP2.join(" ")), || {
-            println!("h2: unpacking nghttp2's programs, once");
-            apt::unpack(&nghttp2.join("debian"), RELEASE, &NGHTTP2)
-        })?;
+        prepare_nghttp2()?;
         let mut build = workspace::cargo();
         build.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]);
         build.arg(scripts().join("peers/Cargo.toml")).env("CARGO_TARGET_DIR", dir().join("peers"));
@@ -114,8 +110,17 @@ fn scripts() -> PathBuf {
     workspace::root().join("xtask/h2")
 }
 
+/// Unpacks nghttp2's programs, unless an earlier run has.
+pub(crate) fn prepare_nghttp2() -> Result<(), String> {
+    let nghttp2 = dir().join("nghttp2");
+    workspace::once(&nghttp2, &format!("{RELEASE} {}", NGHTTP2.join(" ")), || {
+        eprintln!("h2: unpacking nghttp2's programs, once");
+        apt::unpack(&nghttp2.join("debian"), RELEASE, &NGHTTP2)
+    })
+}
+
 /// `nghttp`, `h2load` or `nghttpd`.
-pub(super) fn nghttp2(program: &str) -> Result<Command, String> {
+pub(crate) fn nghttp2(program: &str) -> Result<Command, String> {
     let debian = dir().join("nghttp2/debian");
     let usr = debian.join("root/usr");
     let found =

@@ -1,0 +1,205 @@
+//! Who is measured: libraries, what each can do, and the ways in which it is used.
+
+use super::suites::{Kind, Protocol, Workload};
+
+/// A library behind a program of `xtask/bench/peers`.
+pub(super) struct Library {
+    /// What it is called in the tables.
+    pub(super) name: &'static str,
+    /// Its program, which is also its package.
+    pub(super) program: &'static str,
+    /// The packages whose versions are told, if they are not of this repository.
+    pub(super) packages: &'static [&'static str],
+    can: &'static [Can],
+    /// What a reader of the numbers has to know.
+    pub(super) note: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Can {
+    Http1,
+    Http2,
+    Tls,
+    /// Over HTTP/2 too.
+    Deflate,
+    /// Several messages in a write.
+    Batch,
+    Client,
+    /// Plain requests over HTTP/2.
+    Get,
+}
+
+use Can::{Batch, Client, Deflate, Get, Http1, Http2, Tls};
+
+pub(super) const SHEAVE: &str = "sheave";
+pub(super) const FLOOR: &str = "floor";
+
+/// Debian's, which is no program of the benchmark.
+pub(super) const NGHTTPD: &str = "nghttpd";
+
+pub(super) const LIBRARIES: [Library; 17] = [
+    Library {
+        name: SHEAVE,
+        program: "bench_sheave",
+        packages: &[],
+        can: &[Http1, Http2, Tls, Deflate, Batch, Client, Get],
+        note: "",
+    },
+    Library {
+        name: FLOOR,
+        program: "floor",
+        packages: &[],
+        can: &[Http1, Http2, Batch],
+        note: "checks nothing",
+    },
+    Library {
+        name: "tokio-tungstenite",
+        program: "bench_tokio_tungstenite",
+        packages: &["tokio-tungstenite"],
+        can: &[Http1, Tls, Batch, Client],
+        note: "",
+    },
+    Library {
+        name: "tokio-websockets",
+        program: "bench_tokio_websockets",
+        packages: &["tokio-websockets"],
+        can: &[Http1, Tls, Batch, Client],
+        note: "",
+    },
+    Library {
+        name: "fastwebsockets",
+        program: "bench_fastwebsockets",
+        packages: &["fastwebsockets"],
+        can: &[Http1, Tls, Client],
+        note: "",
+    },
+    Library {
+        name: "soketto",
+        program: "bench_soketto",
+        packages: &["soketto"],
+        can: &[Http1, Tls, Deflate, Batch, Client],
+        note: "",
+    },
+    Library {
+        name: "wtx",
+        program: "bench_wtx",
+        packages: &["wtx"],
+        can: &[Http1, Http2, Deflate, Client],
+        note: "",
+    },
+    Library {
+        name: "yawc",
+        program: "bench_yawc",
+        packages: &["yawc"],
+        can: &[Http1, Tls, Deflate, Batch, Client],
+        note: "",
+    },
+    Library {
+        name: "sockudo-ws",
+        program: "bench_sockudo",
+        packages: &["sockudo-ws"],
+        can: &[Http1, Http2, Tls, Deflate, Batch, Client],
+        note: "",
+    },
+    Library {
+        name: "axum",
+        program: "bench_axum",
+        packages: &["axum", "hyper"],
+        can: &[Http1, Http2, Tls, Batch],
+        note: "",
+    },
+    Library {
+        name: "hyper + tokio-tungstenite",
+        program: "bench_hyper_tungstenite",
+        packages: &["hyper", "tokio-tungstenite"],
+        can: &[Http2, Batch],
+        note: "",
+    },
+    Library {
+        name: "hyper + fastwebsockets",
+        program: "bench_hyper_fastwebsockets",
+        packages: &["hyper", "fastwebsockets"],
+        can: &[Http2],
+        note: "",
+    },
+    Library {
+        name: "hyper + yawc",
+        program: "bench_hyper_yawc",
+        packages: &["hyper", "yawc"],
+        can: &[Http2, Batch],
+        note: "",
+    },
+    Library { name: "hyper", program: "bench_hyper_get", packages: &["hyper"], can: &[Get], note: "" },
+    Library { name: "h2", program: "bench_h2_get", packages: &["h2"], can: &[Get], note: "" },
+    Library {
+        name: "wtx (HTTP/2 server)",
+        program: "bench_wtx_get",
+        packages: &["wtx"],
+        can: &[Get],
+        note: "",
+    },
+    Library { name: NGHTTPD, program: NGHTTPD, packages: &[], can: &[Get], note: "Debian's, in C" },
+];
+
+/// A row of a table: a library, used in one way.
+#[derive(Clone, Copy)]
+pub(super) struct Contender {
+    pub(super) library: &'static Library,
+    /// Answers what one read brought in one write.
+    pub(super) batch: bool,
+    /// The level of compression, where there is one.
+    pub(super) level: Option<u8>,
+}
+
+impl Contender {
+    /// All that can do this.
+    pub(super) fn of(workload: &Workload) -> Vec<Self> {
+        let able = LIBRARIES.iter().filter(|library| library.can_do(workload));
+        // What is one message at a time for each socket gains nothing by it.
+        let batches =
+            workload.kind == Kind::Client || (workload.kind == Kind::Echo && workload.in_flight > 1);
+        let ways = |library: &'static Library| {
+            let batch = batches && library.can.contains(&Batch);
+            // The floor knows no other way.
+            let each = library.name != FLOOR || !batch;
+            [each.then_some(false), batch.then_some(true)].into_iter().flatten()
+        };
+        let levels = if workload.deflate.is_some() { &[Some(6), Some(1)][..] } else { &[None] };
+        able.flat_map(|library| {
+            levels
+                .iter()
+                .flat_map(move |level| ways(library).map(move |batch| Self { library, batch, level: *level }))
+        })
+        .collect()
+    }
+
+    pub(super) fn is_peer(&self) -> bool {
+        self.library.name != SHEAVE && self.library.name != FLOOR
+    }
+
+    /// Whether the other is what this one is to be compared with: who writes for each message is compared with those who
+    /// do so too, who does not with everybody.
+    pub(super) fn is_compared_with(&self, other: &Self) -> bool {
+        other.is_peer() && self.level == other.level && (self.batch || !other.batch)
+    }
+
+    /// How it is called in a table.
+    pub(super) fn title(&self) -> String {
+        let level = self.level.map(|level| format!(", level {level}")).unwrap_or_default();
+        let name = self.library.name;
+        if name == SHEAVE { format!("**{name}{level}**") } else { format!("{name}{level}") }
+    }
+}
+
+impl Library {
+    fn can_do(&self, workload: &Workload) -> bool {
+        let protocol = match (workload.kind, workload.protocol) {
+            (Kind::Client, _) => Client,
+            (Kind::Get, _) => Get,
+            (_, Protocol::Http1) => Http1,
+            (_, Protocol::Http2) => Http2,
+        };
+        let needed = [Some(protocol), workload.tls.then_some(Tls), workload.deflate.map(|_| Deflate)];
+        needed.iter().flatten().all(|needed| self.can.contains(needed))
+    }
+}
