@@ -98,7 +98,9 @@ impl Driver {
             let (readable, at_end) = (event.is_readable(), event.is_read_closed() || event.is_error());
             let connection = &mut self.connections[event.token().0];
             let over = match connection {
-                Connection::Http1(http1) => http1.ready(&mut self.run, &mut self.buffers, readable, at_end)?,
+                Connection::Http1(http1) => {
+                    http1.ready(&mut self.run, &mut self.buffers, readable, at_end)?
+                }
                 Connection::Http2(http2) => {
                     http2.ready(&mut self.run, &mut self.buffers, readable, at_end)?;
                     false

@@ -243,7 +243,9 @@ mod tests {
             Whole::Close,
         ];
         assert_eq!(parse(&[&frames]).unwrap(), expected);
-        let ends = (0..700).chain(frames.len() - 70_100..frames.len() - 69_900).chain(frames.len() - 10..frames.len());
+        let ends = (0..700)
+            .chain(frames.len() - 70_100..frames.len() - 69_900)
+            .chain(frames.len() - 10..frames.len());
         for cut in ends {
             let (head, tail) = frames.split_at(cut);
             assert_eq!(parse(&[head, tail]).unwrap(), expected, "cut at {cut}");
@@ -271,7 +273,8 @@ mod tests {
         let (mut output, key) = (vec![1, 2, 3], [5, 6, 7, 8]);
         put_masked(&mut output, FIN | TEXT, key, b"seven b");
         assert_eq!(output[..9], [1, 2, 3, FIN | TEXT, MASKED | 7, 5, 6, 7, 8]);
-        let plain: Vec<_> = output[9..].iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+        let plain: Vec<_> =
+            output[9..].iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
         assert_eq!(plain, b"seven b");
     }
 }

@@ -73,9 +73,10 @@ mod tests {
         for value in 1..=100 {
             histogram.record(value, 10);
         }
-        assert_eq!([0, 1, 10, 11, 500, 501, 990, 999, 1000].map(|permille| histogram.permille(permille)), [
-            1, 1, 1, 2, 50, 51, 99, 100, 100
-        ]);
+        assert_eq!(
+            [0, 1, 10, 11, 500, 501, 990, 999, 1000].map(|permille| histogram.permille(permille)),
+            [1, 1, 1, 2, 50, 51, 99, 100, 100]
+        );
         histogram.record(1_000_000, 9_000);
         assert_eq!(histogram.permille(100), 100);
         assert!(histogram.permille(101).abs_diff(1_000_000) < 10_000);

@@ -57,7 +57,10 @@ impl Connection {
         readable: bool,
         at_end: bool,
     ) -> io::Result<bool> {
-        while readable {
+        if !readable {
+            return self.flush().map(|()| false);
+        }
+        loop {
             let (bytes, wire, full) = match self.transport.read(buffers) {
                 Ok(Read::Some { bytes, wire, full }) => (bytes, wire, full),
                 Ok(Read::Blocked) => break,
@@ -140,7 +143,8 @@ fn check_answer(answer: &[u8], options: &Options) -> io::Result<()> {
     let answer = String::from_utf8_lossy(answer);
     let fields = || answer.lines().filter_map(|line| line.split_once(':'));
     let field = |name: &str| {
-        let mut values = fields().filter(|field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1.trim());
+        let mut values =
+            fields().filter(|field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1.trim());
         (values.next(), values.next())
     };
     if !answer.starts_with("HTTP/1.1 101 ") || field("sec-websocket-accept") != (Some(ACCEPT), None) {

@@ -118,7 +118,10 @@ impl Connection {
         readable: bool,
         at_end: bool,
     ) -> io::Result<()> {
-        while readable {
+        if !readable {
+            return self.flush();
+        }
+        loop {
             let (bytes, wire, full) = match self.transport.read(buffers)? {
                 Read::Some { bytes, wire, full } => (bytes, wire, full),
                 Read::Blocked => break,
@@ -462,7 +465,10 @@ impl Connection {
             if self.output.is_empty() {
                 return Ok(());
             }
-            if self.written == 0 && self.transport.is_ready() && self.transport.alpn().is_some_and(|it| it != b"h2") {
+            if self.written == 0
+                && self.transport.is_ready()
+                && self.transport.alpn().is_some_and(|it| it != b"h2")
+            {
                 return Err(bad("ALPN did not agree on h2"));
             }
             self.written += self.transport.write(&self.output[self.written..])?;
@@ -482,7 +488,8 @@ impl Connection {
         {
             let stream = &mut self.streams[place];
             let output = stream.output();
-            let length = output.len().min(self.peer.max_frame).min(self.window.room()).min(stream.window.room());
+            let length =
+                output.len().min(self.peer.max_frame).min(self.window.room()).min(stream.window.room());
             if length > 0 {
                 frame::put(&mut self.output, frame::DATA, 0, stream.id, &output[..length]);
                 self.window.take(length);
@@ -505,5 +512,8 @@ fn put_window_update(output: &mut Vec<u8>, stream: u32, increment: u32) {
 }
 
 fn number(bytes: &[u8]) -> io::Result<u32> {
-    bytes.first_chunk().map(|bytes| u32::from_be_bytes(*bytes)).ok_or_else(|| bad("a frame that is too short"))
+    bytes
+        .first_chunk()
+        .map(|bytes| u32::from_be_bytes(*bytes))
+        .ok_or_else(|| bad("a frame that is too short"))
 }

@@ -72,7 +72,9 @@ impl Options {
                 Long("in-flight") => in_flight = parser.value()?.parse::<usize>()?.max(1),
                 Long("length") => length = Some(parser.value()?.parse()?),
                 Long("messages") => until = Some(Until::Messages(parser.value()?.parse::<u64>()?.max(1))),
-                Long("millis") => until = Some(Until::Passed(Duration::from_millis(parser.value()?.parse()?))),
+                Long("millis") => {
+                    until = Some(Until::Passed(Duration::from_millis(parser.value()?.parse()?)));
+                }
                 other => return Err(other.unexpected().into()),
             }
         }

@@ -3,11 +3,11 @@
 use std::io;
 use std::rc::Rc;
 
+use crate::bad;
 use crate::measure::Measure;
 use crate::options::{Options, Workload};
 use crate::ring::Ring;
 use crate::socket::Socket;
-use crate::bad;
 
 /// Of the socket that the others are measured beside.
 const BULK_LENGTH: usize = 64 << 10;

@@ -137,7 +137,10 @@ impl Socket {
             && frame.starts_with(header)
         {
             if self.received.is_multiple_of(SAMPLE) {
-                check(&frame[header.len()..], self.ring.payload(self.received as usize & (self.ring.count() - 1)))?;
+                check(
+                    &frame[header.len()..],
+                    self.ring.payload(self.received as usize & (self.ring.count() - 1)),
+                )?;
             }
             self.received += 1;
             input = &input[whole..];

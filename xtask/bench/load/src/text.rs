@@ -76,6 +76,7 @@ pub(crate) fn json(random: &mut Random, length: usize) -> String {
     text += "{\"token\":\"";
     if text.len() + END.len() > length {
         // Too short for an event. What is there is ASCII.
+        text += END;
         text.truncate(length);
         return text;
     }

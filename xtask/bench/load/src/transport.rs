@@ -82,7 +82,8 @@ impl Transport {
             tls.read_tls(&mut input)?;
             let state = tls.process_new_packets().map_err(io::Error::other)?;
             let end = count + state.plaintext_bytes_to_read();
-            let plain = buffers.plain.get_mut(count..end).ok_or_else(|| bad("more plaintext than ciphertext"))?;
+            let plain =
+                buffers.plain.get_mut(count..end).ok_or_else(|| bad("more plaintext than ciphertext"))?;
             tls.reader().read_exact(plain)?;
             count = end;
         }

@@ -111,7 +111,8 @@ pub(crate) fn is_ok(mut block: &[u8]) -> bool {
     while let [first, rest @ ..] = block
         && first & 0xe0 == 0x20
     {
-        let more = if first & 0x1f == 0x1f { 1 + rest.iter().take_while(|byte| **byte >= 0x80).count() } else { 0 };
+        let more =
+            if first & 0x1f == 0x1f { 1 + rest.iter().take_while(|byte| **byte >= 0x80).count() } else { 0 };
         block = rest.get(more..).unwrap_or_default();
     }
     match block {
@@ -172,7 +173,9 @@ mod tests {
         ] {
             assert!(is_ok(block), "{block:02x?}");
         }
-        for block in [&b""[..], b"\x89", b"\x20", b"\x3f\xe1", b"\x48\x03404", b"\x48\x82\x10\x02", b"\x82\x88"] {
+        for block in
+            [&b""[..], b"\x89", b"\x20", b"\x3f\xe1", b"\x48\x03404", b"\x48\x82\x10\x02", b"\x82\x88"]
+        {
             assert!(!is_ok(block), "{block:02x?}");
         }
     }

@@ -88,7 +88,10 @@ impl Places {
     pub(crate) fn open(&mut self, place: usize) -> io::Result<u32> {
         let number = self.base + self.places.len();
         self.places.push_back(Some(place));
-        u32::try_from(2 * number + 1).ok().filter(|id| *id < 1 << 31).ok_or_else(|| bad("no identifier is left"))
+        u32::try_from(2 * number + 1)
+            .ok()
+            .filter(|id| *id < 1 << 31)
+            .ok_or_else(|| bad("no identifier is left"))
     }
 
     pub(crate) fn get(&self, id: u32) -> Option<usize> {
