@@ -1,44 +1,22 @@
-//! What the echo servers have in common: the command line, and how they are started and ended.
+//! What the echo servers and clients on the peers have in common: the command line, TLS, how connections are accepted,
+//! how a client keeps messages in flight, and the processor time that it took.
+//!
+//! A library's own program says in its documentation what that library advises for speed, and does it.
 
-use std::io::Write as _;
-use std::net::SocketAddr;
-use std::process::exit;
+mod client;
+mod command;
+#[cfg(feature = "hyper")]
+pub mod h2;
+mod server;
+mod stream;
 
-/// What an echo server is told: `[--level N] [--send]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// The level of compression.
-    pub level: u8,
-    /// Write after every message, also where the library could write several at once.
-    pub send: bool,
-}
+pub use client::{Client, run_client};
+pub use command::{ClientOptions, Command, Deflate, ServerOptions};
+pub use server::{Io, Serve, certificate, serve, serve_on};
+pub use stream::{StreamClient, echo, next};
 
-impl Options {
-    /// Those of the command line. The process ends with its standard input.
-    ///
-    /// # Errors
-    /// If there are others.
-    pub fn parse() -> Result<Self, lexopt::Error> {
-        use lexopt::prelude::{Long, ValueExt as _};
-        let mut options = Self { level: 6, send: false };
-        let mut parser = lexopt::Parser::from_env();
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Long("level") => options.level = parser.value()?.parse()?,
-                Long("send") => options.send = true,
-                other => return Err(other.unexpected()),
-            }
-        }
-        std::thread::spawn(|| {
-            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-            exit(0);
-        });
-        Ok(options)
-    }
-}
+/// What may go wrong.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Tells `cargo xtask bench` where the server listens, and which process it is.
-pub fn listening(address: SocketAddr) {
-    println!("listening on {address} {}", std::process::id());
-    let _ = std::io::stdout().flush();
-}
+/// What `GET /` is answered with.
+pub const PAGE: &[u8] = b"This server speaks HTTP/2.\n";
