@@ -44,10 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             Value(mode) if mode == "server" => {}
             Long("http2") => http2 = true,
             Long("batch") => {}
-            Long("tls" | "deflate" | "no-takeover") => {
-                eprintln!("the floor has no TLS and no compression");
-                exit(3);
-            }
+            Long("tls" | "deflate" | "no-takeover") => unsupported("the floor has no TLS and no compression"),
+            Value(mode) if mode == "client" => unsupported("the floor is a server alone"),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -56,6 +54,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         exit(0);
     });
     Ok(serve(http2)?)
+}
+
+fn unsupported(what: &str) -> ! {
+    eprintln!("{what}");
+    exit(3)
 }
 
 fn serve(http2: bool) -> io::Result<()> {

@@ -135,10 +135,11 @@ fn connect(
     registry: &Registry,
     token: Token,
 ) -> io::Result<Connection> {
+    run.measure.look();
     let transport = Transport::connect(run.options.address, tls, registry, token)?;
     Ok(if run.options.http2 {
         Connection::Http2(Box::new(http2::Connection::new(transport, run)))
     } else {
-        Connection::Http1(Box::new(http1::Connection::new(transport, run, token.0 == 0)))
+        Connection::Http1(Box::new(http1::Connection::new(transport, run, token.0 == 0)?))
     })
 }

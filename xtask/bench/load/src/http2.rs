@@ -73,7 +73,6 @@ impl Connection {
             }
             self.written += self.transport.write(&output[self.written..])?;
             if self.written < output.len() {
-                output.drain(..std::mem::take(&mut self.written));
                 return Ok(());
             }
             output.clear();

@@ -16,6 +16,8 @@ use crate::run::Run;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// So much output is put together before it is written.
 const OUTPUT: usize = 256 << 10;
+/// Larger frames earn nothing.
+const LARGEST: usize = 64 << 10;
 /// So many streams wait for their answer at a time while sockets are opened that stay.
 const OPENING: usize = 64;
 pub(crate) struct Session {
@@ -81,7 +83,7 @@ impl Session {
         }
     }
 
-    /// What is to be written now. The caller takes from its front, and asks again when all is written.
+    /// What is to be written now. The caller clears it when all of it is, and asks again.
     pub(crate) fn output(&mut self) -> &mut Vec<u8> {
         self.put_data();
         &mut self.output
@@ -401,8 +403,12 @@ impl Session {
         {
             let stream = &mut self.streams[place];
             let output = stream.output();
-            let length =
-                output.len().min(self.settings.max_frame).min(self.window.room()).min(stream.window.room());
+            let length = output
+                .len()
+                .min(self.settings.max_frame)
+                .min(LARGEST)
+                .min(self.window.room())
+                .min(stream.window.room());
             if length > 0 {
                 frame::put(&mut self.output, frame::DATA, 0, stream.id, &output[..length]);
                 self.window.take(length);
