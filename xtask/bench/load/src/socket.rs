@@ -64,6 +64,20 @@ impl Socket {
         }
     }
 
+    /// Makes it a new socket, which goes on with the next message if it can.
+    pub(crate) fn reset(&mut self) {
+        if let Some(inflater) = &mut self.inflater {
+            inflater.inflate.reset(false);
+            (self.next, self.received) = (0, 0);
+        }
+        self.left = 0;
+        self.control.clear();
+        self.parser = Parser::default();
+        self.come = 0;
+        self.sent.clear();
+        (self.closing, self.closed) = (false, false);
+    }
+
     /// Whether its messages are those.
     pub(crate) fn is_on(&self, ring: &Rc<Ring>) -> bool {
         Rc::ptr_eq(&self.ring, ring)

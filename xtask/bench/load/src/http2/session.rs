@@ -325,8 +325,7 @@ impl Session {
         self.touched = touched;
         let at_once = if run.starts_at_once() { usize::MAX } else { OPENING };
         while self.settled && self.streams.len() < run.options.sockets && self.asked < at_once {
-            let stream = self.open(self.streams.len(), run)?;
-            self.streams.push(stream);
+            self.open(run)?;
         }
         Ok(())
     }
@@ -363,37 +362,40 @@ impl Session {
                 stream.finished = true;
             }
             run.ended(stream.began);
-            let (id, queued) = (stream.id, stream.queued);
-            self.places.close(id);
-            let stream = self.open(place, run)?;
-            self.streams[place] = Stream { queued, ..stream };
+            let old = stream.id;
+            self.places.close(old);
+            self.reopen(place, run)?;
         } else {
             self.enqueue(place);
         }
         Ok(())
     }
 
-    /// Asks for a stream of that place.
-    fn open(&mut self, place: usize, run: &Run) -> io::Result<Stream> {
-        let get = run.options.workload == Workload::Get;
-        let content = if get { Content::Body(0) } else { Content::Socket(Box::new(run.socket(place == 0))) };
+    /// Asks for one more stream.
+    fn open(&mut self, run: &Run) -> io::Result<()> {
+        let place = self.streams.len();
+        let content = match run.options.workload {
+            Workload::Get => Content::Body(0),
+            _ => Content::Socket(Box::new(run.socket(place == 0))),
+        };
+        let id = self.ask(place, run)?;
+        self.streams.push(Stream::new(id, content, self.settings.initial_window, run.measure.now));
+        Ok(())
+    }
+
+    /// Asks for a stream in the place of one that is over.
+    fn reopen(&mut self, place: usize, run: &Run) -> io::Result<()> {
+        let id = self.ask(place, run)?;
+        self.streams[place].reset(id, self.settings.initial_window, run.measure.now);
+        Ok(())
+    }
+
+    fn ask(&mut self, place: usize, run: &Run) -> io::Result<u32> {
         let id = self.places.open(place)?;
-        let flags = frame::END_HEADERS | if get { frame::END_STREAM } else { 0 };
-        frame::put(&mut self.output, frame::HEADERS, flags, id, self.blocks.next());
+        let end = if run.options.workload == Workload::Get { frame::END_STREAM } else { 0 };
+        frame::put(&mut self.output, frame::HEADERS, frame::END_HEADERS | end, id, self.blocks.next());
         self.asked += 1;
-        Ok(Stream {
-            id,
-            content,
-            window: SendWindow::new(self.settings.initial_window),
-            credit: Credit::new(WINDOW),
-            began: run.measure.now,
-            came: 0,
-            state: State::Asked,
-            queued: false,
-            touched: false,
-            over: false,
-            finished: get,
-        })
+        Ok(id)
     }
 
     /// One DATA frame of each stream after the other, as far as the windows allow.
