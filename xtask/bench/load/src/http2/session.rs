@@ -236,6 +236,8 @@ impl Session {
                 // A server may end a stream so once both Closes were sent.
                 Some(place) if self.streams[place].finished || self.streams[place].has_to_finish() => {
                     self.streams[place].over = true;
+                    // §5.1: nothing may follow.
+                    self.streams[place].finished = true;
                     self.touch(place);
                     Ok(())
                 }
@@ -244,7 +246,9 @@ impl Session {
             },
             frame::GOAWAY => {
                 let code = number(payload.get(4..).unwrap_or_default())?;
-                Err(bad(format!("GOAWAY with error {code}")))
+                let why = String::from_utf8_lossy(payload.get(8..).unwrap_or_default());
+                let asked = self.places.asked();
+                Err(bad(format!("GOAWAY with error {code} {why:?} after {asked} streams")))
             }
             // PUSH_PROMISE was refused, others mean nothing (§5.5).
             5 => Err(bad("PUSH_PROMISE")),

@@ -245,4 +245,6 @@ fn a_stream_may_be_reset_once_both_closes_were_sent() {
     let reset = frame_of(frame::RST_STREAM, 0, 1, &[0; 4]);
     session.receive(&[answer(&close), reset].concat(), run).unwrap();
     assert_eq!(run.measure.counted(), 1);
+    // RFC 9113 §5.1: nothing follows on it.
+    assert!(sent(&mut session).iter().all(|(head, _)| head.stream != 1));
 }

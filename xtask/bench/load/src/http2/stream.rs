@@ -115,7 +115,7 @@ pub(crate) struct Places {
 impl Places {
     /// The identifier of a new stream.
     pub(crate) fn open(&mut self, place: usize) -> io::Result<u32> {
-        let number = self.base + self.places.len();
+        let number = self.asked();
         self.places.push_back(Some(place));
         u32::try_from(2 * number + 1)
             .ok()
@@ -128,9 +128,14 @@ impl Places {
         self.places.get(number).copied().flatten()
     }
 
+    /// How many streams were opened so far.
+    pub(crate) fn asked(&self) -> usize {
+        self.base + self.places.len()
+    }
+
     /// Whether it is open or was.
     pub(crate) fn knows(&self, id: u32) -> bool {
-        id % 2 == 1 && (id as usize / 2) < self.base + self.places.len()
+        id % 2 == 1 && (id as usize / 2) < self.asked()
     }
 
     pub(crate) fn close(&mut self, id: u32) {
