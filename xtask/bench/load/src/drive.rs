@@ -82,7 +82,7 @@ impl Driver {
 
     fn turn(&mut self) -> io::Result<()> {
         let all = self.run.options.connections;
-        while self.connections.len() < all && self.connections.len() < self.made() + CONNECTING {
+        for _ in self.connections.len()..all.min(self.made() + CONNECTING) {
             let token = Token(self.connections.len());
             let connection = connect(&mut self.run, self.tls.as_ref(), self.poll.registry(), token)?;
             self.connections.push(connection);
