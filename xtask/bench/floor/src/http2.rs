@@ -186,3 +186,79 @@ fn put(output: &mut Vec<u8>, kind: u8, flags: u8, id: u32, payload: &[u8]) {
     output.extend([a, b, c, kind, flags, e, f, g, h]);
     output.extend_from_slice(payload);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
+        let mut output = Vec::new();
+        put(&mut output, kind, flags, id, payload);
+        output
+    }
+
+    /// The frames of the output, DATA of one stream put together. None may be larger than the client allows.
+    fn answers(mut output: &[u8]) -> Vec<(u8, u8, u32, Vec<u8>)> {
+        let mut answers: Vec<(u8, u8, u32, Vec<u8>)> = Vec::new();
+        while !output.is_empty() {
+            let (head, rest) = output.split_at(HEADER);
+            let (payload, rest) = rest.split_at(length(head));
+            assert!(payload.len() <= 16 << 10);
+            output = rest;
+            let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+            match answers.last_mut() {
+                Some((DATA, 0, last, all)) if head[3] == DATA && head[4] == 0 && *last == id => {
+                    all.extend(payload);
+                }
+                _ => answers.push((head[3], head[4], id, payload.to_vec())),
+            }
+        }
+        answers
+    }
+
+    #[test]
+    fn frames_cut_at_every_byte_are_answered_alike() {
+        // Masked with zeros: what comes is what goes, but for the key.
+        let message = [&[0x82, 0x80 | 126, 0x9c, 0x40, 0, 0, 0, 0][..], &[7; 40_000]].concat();
+        let echo = [&[0x82, 126, 0x9c, 0x40][..], &[7; 40_000]].concat();
+        let (head, tail) = message.split_at(5);
+        let input = [
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+            frame(SETTINGS, 0, 0, &[0, 4, 1, 0, 0, 0]),
+            frame(HEADERS, END_HEADERS, 1, b"whatever"),
+            frame(HEADERS, END_HEADERS | END_STREAM, 3, b"whatever"),
+            frame(DATA, 0, 1, head),
+            frame(PING, 0, 0, b"12345678"),
+            frame(DATA, 0, 1, tail),
+            frame(DATA, PADDED, 1, b"\x02\x81\x81\x00\x00\x00\x00x\x00\x00"),
+            frame(HEADERS, END_HEADERS, 5, b"whatever"),
+            frame(DATA, END_STREAM, 1, b"\x88\x80\x00\x00\x00\x00"),
+            frame(DATA, END_STREAM, 5, b""),
+        ]
+        .concat();
+        let expected = [
+            (SETTINGS, 0, 0, OUR_SETTINGS.to_vec()),
+            (WINDOW_UPDATE, 0, 0, (WINDOW - 65_535).to_be_bytes().to_vec()),
+            (SETTINGS, ACK, 0, vec![]),
+            (HEADERS, END_HEADERS, 1, STATUS.to_vec()),
+            (HEADERS, END_HEADERS, 3, STATUS.to_vec()),
+            (DATA, END_STREAM, 3, PAGE.to_vec()),
+            (PING, ACK, 0, b"12345678".to_vec()),
+            (DATA, 0, 1, [&echo[..], b"\x81\x01x"].concat()),
+            (HEADERS, END_HEADERS, 5, STATUS.to_vec()),
+            (DATA, 0, 1, vec![0x88, 0]),
+            (DATA, END_STREAM, 1, vec![]),
+            (DATA, END_STREAM, 5, vec![]),
+        ];
+        for cut in (0..200).chain(input.len() - 200..input.len()) {
+            let (mut connection, mut output) = (Connection::default(), Vec::new());
+            connection.receive(&input[..cut], &mut output);
+            connection.receive(&input[cut..], &mut output);
+            assert!(answers(&output) == expected, "cut at {cut}");
+            assert!(connection.streams.is_empty());
+        }
+        let (mut connection, mut output) = (Connection::default(), Vec::new());
+        input.chunks(1).for_each(|byte| connection.receive(byte, &mut output));
+        assert!(answers(&output) == expected);
+    }
+}

@@ -26,8 +26,14 @@ enum Protocol {
 struct Connection {
     stream: TcpStream,
     protocol: Protocol,
+    /// What the system would not take at once.
+    unsent: Vec<u8>,
+}
+
+/// What all connections read into, and what they write from, one after the other.
+struct Buffers {
+    input: Vec<u8>,
     output: Vec<u8>,
-    written: usize,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -38,10 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             Value(mode) if mode == "server" => {}
             Long("http2") => http2 = true,
             Long("batch") => {}
-            Long("tls" | "deflate" | "no-takeover") => {
-                eprintln!("the floor has no TLS and no compression");
-                exit(3);
-            }
+            Long("tls" | "deflate" | "no-takeover") => unsupported("the floor has no TLS and no compression"),
+            Value(mode) if mode == "client" => unsupported("the floor is a server alone"),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -52,6 +56,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(serve(http2)?)
 }
 
+fn unsupported(what: &str) -> ! {
+    eprintln!("{what}");
+    exit(3)
+}
+
 fn serve(http2: bool) -> io::Result<()> {
     let mut listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
     println!("listening on {} {}", listener.local_addr()?, std::process::id());
@@ -60,7 +69,7 @@ fn serve(http2: bool) -> io::Result<()> {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut connections: Vec<Option<Connection>> = Vec::new();
     let mut free = Vec::new();
-    let mut input = vec![0; READ];
+    let mut buffers = Buffers { input: vec![0; READ], output: Vec::new() };
     loop {
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -86,7 +95,7 @@ fn serve(http2: bool) -> io::Result<()> {
             let place = event.token().0;
             let Some(connection) = connections.get_mut(place).and_then(Option::as_mut) else { continue };
             let at_end = event.is_read_closed() || event.is_error();
-            if connection.ready(&mut input, event.is_readable(), at_end).is_err() {
+            if connection.ready(&mut buffers, event.is_readable(), at_end).is_err() {
                 connections[place] = None;
                 free.push(place);
             }
@@ -98,56 +107,49 @@ impl Connection {
     fn new(stream: TcpStream, http2: bool) -> Self {
         let protocol =
             if http2 { Protocol::Http2(Default::default()) } else { Protocol::Http1(Default::default()) };
-        Self { stream, protocol, output: Vec::new(), written: 0 }
+        Self { stream, protocol, unsent: Vec::new() }
     }
 
     /// Echoes what has come. An error if the connection is over.
-    fn ready(&mut self, input: &mut [u8], readable: bool, at_end: bool) -> io::Result<()> {
-        if !readable {
-            return self.flush();
+    fn ready(&mut self, buffers: &mut Buffers, readable: bool, at_end: bool) -> io::Result<()> {
+        if !self.unsent.is_empty() {
+            let count = self.write(&self.unsent)?;
+            self.unsent.drain(..count);
         }
+        if !readable {
+            return Ok(());
+        }
+        let Buffers { input, output } = buffers;
         loop {
             let count = match self.stream.read(input) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             };
+            output.clear();
             let over = match &mut self.protocol {
-                Protocol::Http1(http1) => http1.receive(&input[..count], &mut self.output),
+                Protocol::Http1(http1) => http1.receive(&input[..count], output),
                 Protocol::Http2(http2) => {
-                    http2.receive(&input[..count], &mut self.output);
+                    http2.receive(&input[..count], output);
                     false
                 }
             };
-            self.flush()?;
+            let written = if self.unsent.is_empty() && !output.is_empty() { self.write(output)? } else { 0 };
+            self.unsent.extend_from_slice(&output[written..]);
             if over {
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
             if count < input.len() && !at_end {
-                break;
+                return Ok(());
             }
         }
-        self.flush()
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        if self.output.is_empty() {
-            return Ok(());
+    fn write(&self, output: &[u8]) -> io::Result<usize> {
+        match (&self.stream).write(output) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            done => done,
         }
-        match self.stream.write(&self.output[self.written..]) {
-            Ok(count) => self.written += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-        if self.written == self.output.len() {
-            self.output.clear();
-            self.written = 0;
-            // An idle connection keeps no buffer.
-            if self.output.capacity() > 64 << 10 {
-                self.output = Vec::new();
-            }
-        }
-        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Registry, Token};
 
 use crate::measure::Report;
-use crate::options::{Options, Until, Workload};
+use crate::options::Options;
 use crate::run::Run;
 use crate::transport::{Buffers, Transport};
 use crate::{bad, http1, http2, process, tls};
@@ -42,18 +42,24 @@ pub(crate) fn measure(options: &Options) -> io::Result<Report> {
 }
 
 pub(crate) fn idle(options: &Options) -> io::Result<Idle> {
-    // What the process loads with the first socket is no other's cost.
-    let until = Until::Messages(1);
-    measure(&Options { workload: Workload::Open, connections: 1, sockets: 1, until, ..options.clone() })?;
+    // What the process loads with the first socket is no other's cost. That one ends with its connection: not every server
+    // masters the closing handshake, and its absence changes nothing about those that stay open.
+    drop(open(&Options { connections: 1, sockets: 1, ..options.clone() })?);
     std::thread::sleep(QUIET);
     let before = process::rss(options.pid)?;
-    let mut driver = Driver::new(options.clone())?;
+    let _open = open(options)?;
+    std::thread::sleep(QUIET);
     let sockets = options.connections * options.sockets;
-    while driver.run.idle < sockets {
+    Ok(Idle { sockets, before, after: process::rss(options.pid)? })
+}
+
+/// Opens all sockets, each of which echoes once.
+fn open(options: &Options) -> io::Result<Driver> {
+    let mut driver = Driver::new(options.clone())?;
+    while driver.run.idle < options.connections * options.sockets {
         driver.turn()?;
     }
-    std::thread::sleep(QUIET);
-    Ok(Idle { sockets, before, after: process::rss(options.pid)? })
+    Ok(driver)
 }
 
 struct Driver {
@@ -82,7 +88,7 @@ impl Driver {
 
     fn turn(&mut self) -> io::Result<()> {
         let all = self.run.options.connections;
-        while self.connections.len() < all && self.connections.len() < self.made() + CONNECTING {
+        for _ in self.connections.len()..all.min(self.made() + CONNECTING) {
             let token = Token(self.connections.len());
             let connection = connect(&mut self.run, self.tls.as_ref(), self.poll.registry(), token)?;
             self.connections.push(connection);
@@ -135,10 +141,11 @@ fn connect(
     registry: &Registry,
     token: Token,
 ) -> io::Result<Connection> {
+    run.measure.look();
     let transport = Transport::connect(run.options.address, tls, registry, token)?;
     Ok(if run.options.http2 {
         Connection::Http2(Box::new(http2::Connection::new(transport, run)))
     } else {
-        Connection::Http1(Box::new(http1::Connection::new(transport, run, token.0 == 0)))
+        Connection::Http1(Box::new(http1::Connection::new(transport, run, token.0 == 0)?))
     })
 }

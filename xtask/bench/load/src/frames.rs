@@ -176,6 +176,23 @@ impl Parser {
     }
 }
 
+/// What an echo server answers to whole frames: the same, unmasked.
+#[cfg(test)]
+pub(crate) fn echo(mut masked: &[u8]) -> Vec<u8> {
+    let mut output = Vec::new();
+    while let [first, second, rest @ ..] = masked {
+        let (length, rest) = match second & !MASKED {
+            126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+            length => (usize::from(length), rest),
+        };
+        let (key, payload) = rest.split_at(4);
+        output.extend(Frame::header(*first, length));
+        output.extend(payload[..length].iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        masked = &payload[length..];
+    }
+    output
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

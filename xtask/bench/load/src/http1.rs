@@ -42,11 +42,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(transport: Transport, run: &mut Run, first: bool) -> Self {
-        run.measure.look();
+    pub(crate) fn new(transport: Transport, run: &Run, first: bool) -> io::Result<Self> {
         let (socket, began) = (run.socket(first), run.measure.now);
         let request = request(run.options.deflate);
-        Self { transport, request, answer: Some(Vec::new()), socket, began, ended: false }
+        let mut it = Self { transport, request, answer: Some(Vec::new()), socket, began, ended: false };
+        // A connection to this machine may be there at once. If it is not, it says so when it is.
+        it.flush()?;
+        Ok(it)
     }
 
     /// The transport is writable, or something has come. Whether the connection is over.
@@ -57,13 +59,23 @@ impl Connection {
         readable: bool,
         at_end: bool,
     ) -> io::Result<bool> {
-        if !readable {
-            return self.flush().map(|()| false);
+        if readable && self.read(run, buffers, at_end)? {
+            return Ok(true);
         }
+        self.flush()?;
+        // RFC 6455 §7.1.1: the server ends the connection. One that waits for us does so on our FIN.
+        if self.socket.is_closed() && !self.ended {
+            self.ended = true;
+            let _ = self.transport.end();
+        }
+        Ok(false)
+    }
+
+    fn read(&mut self, run: &mut Run, buffers: &mut Buffers, at_end: bool) -> io::Result<bool> {
         loop {
             let (bytes, wire, full) = match self.transport.read(buffers) {
                 Ok(Read::Some { bytes, wire, full }) => (bytes, wire, full),
-                Ok(Read::Blocked) => break,
+                Ok(Read::Blocked) => return Ok(false),
                 Ok(Read::End) if self.socket.is_closed() => return Ok(self.end(run)),
                 Ok(Read::End) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Err(_) if self.socket.is_closed() => return Ok(self.end(run)),
@@ -74,11 +86,9 @@ impl Connection {
             self.receive(bytes, run)?;
             self.flush()?;
             if !full && !at_end {
-                break;
+                return Ok(false);
             }
         }
-        self.flush()?;
-        Ok(false)
     }
 
     /// All sockets are open.
@@ -115,7 +125,7 @@ impl Connection {
         loop {
             let output = self.socket.output();
             if output.is_empty() {
-                break;
+                return Ok(());
             }
             let (count, all) = (self.transport.write(output)?, output.len());
             self.socket.advance(count);
@@ -123,12 +133,6 @@ impl Connection {
                 return Ok(());
             }
         }
-        // RFC 6455 §7.1.1: the server ends the connection. It may have, and if it has not, it does so on the FIN.
-        if self.socket.is_closed() && !self.ended {
-            self.ended = true;
-            let _ = self.transport.end();
-        }
-        Ok(())
     }
 
     fn end(&self, run: &mut Run) -> bool {

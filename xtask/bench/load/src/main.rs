@@ -31,10 +31,21 @@ mod transport;
 
 use std::error::Error;
 use std::io;
+use std::process::ExitCode;
 
 use options::{Options, Workload};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let options = Options::parse()?;
     if options.workload == Workload::Idle {
         let idle = drive::idle(&options)?;

@@ -45,6 +45,11 @@ impl Measure {
         self.histogram.record(self.now.saturating_sub(sent), messages);
     }
 
+    #[cfg(test)]
+    pub(crate) fn counted(&self) -> u64 {
+        self.messages
+    }
+
     /// Messages whose latency does not count.
     pub(crate) fn count_bulk(&mut self, messages: u64) {
         self.bulk += messages;

@@ -106,6 +106,27 @@ impl Options {
     }
 }
 
+#[cfg(test)]
+impl Options {
+    /// `--http2 --workload … --messages 1000`.
+    pub(crate) fn example(workload: Workload) -> Self {
+        Self {
+            address: ([127, 0, 0, 1], 9).into(),
+            pid: std::process::id(),
+            http2: true,
+            tls: false,
+            deflate: None,
+            workload,
+            connections: 1,
+            sockets: 1,
+            in_flight: 1,
+            length: 64,
+            text: false,
+            until: Until::Messages(1000),
+        }
+    }
+}
+
 fn takeover(name: &str) -> Result<Takeover, &'static str> {
     match name {
         "takeover" => Ok(Takeover::Yes),

@@ -5,11 +5,15 @@ use std::io;
 
 use crate::bad;
 
-/// The processor time of all threads of a process so far, in nanoseconds.
+/// The processor time of all threads that a process has, in nanoseconds.
 pub(crate) fn cpu_ns(pid: u32) -> io::Result<u64> {
     let mut sum = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        let text = match fs::read_to_string(task?.path().join("schedstat")) {
+            // It has ended since.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            text => text?,
+        };
         let time = text.split(' ').next().and_then(|time| time.parse::<u64>().ok());
         sum += time.ok_or_else(|| bad(format!("schedstat has {text:?}")))?;
     }

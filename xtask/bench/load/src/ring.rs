@@ -109,6 +109,10 @@ fn binary(random: &mut Random, length: usize) -> Vec<u8> {
 }
 
 fn compressed(deflate: &mut Deflate, text: &[u8]) -> Vec<u8> {
+    if text.is_empty() {
+        // RFC 7692 §7.2.3.6: zlib writes nothing when it has nothing to flush.
+        return vec![0];
+    }
     let mut payload = vec![0; 2 * text.len() + 64];
     let before = deflate.total_out();
     let done = deflate.compress(text, &mut payload, DeflateFlush::SyncFlush);

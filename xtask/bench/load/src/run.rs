@@ -30,7 +30,9 @@ impl Run {
             Workload::Echo => options.in_flight,
             _ => 1,
         };
-        let ring = Rc::new(Ring::new(&options, options.length, in_flight));
+        // Requests send no messages.
+        let length = if options.workload == Workload::Get { 0 } else { options.length };
+        let ring = Rc::new(Ring::new(&options, length, in_flight));
         let bulk = (options.workload == Workload::Fairness)
             .then(|| Rc::new(Ring::new(&options, BULK_LENGTH, BULK_IN_FLIGHT)));
         let measure = Measure::new(options.pid, options.until);

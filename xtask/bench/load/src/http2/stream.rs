@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::windows::{Credit, SendWindow};
+use super::windows::{Credit, SendWindow, WINDOW};
 use crate::bad;
 use crate::socket::Socket;
 
@@ -38,11 +38,40 @@ pub(crate) enum State {
 
 pub(crate) enum Content {
     Socket(Box<Socket>),
-    /// How much of the body came.
+    /// A request, and how much of the answer's body came.
     Body(usize),
 }
 
 impl Stream {
+    pub(crate) fn new(id: u32, content: Content, window: u32, now: u64) -> Self {
+        let finished = matches!(content, Content::Body(_));
+        Self {
+            id,
+            content,
+            window: SendWindow::new(window),
+            credit: Credit::new(WINDOW),
+            began: now,
+            came: 0,
+            state: State::Asked,
+            queued: false,
+            touched: false,
+            over: false,
+            finished,
+        }
+    }
+
+    /// Makes it a new stream. Whether it is queued stays: the queue knows no streams, but places.
+    pub(crate) fn reset(&mut self, id: u32, window: u32, now: u64) {
+        let content = match std::mem::replace(&mut self.content, Content::Body(0)) {
+            Content::Socket(mut socket) => {
+                socket.reset();
+                Content::Socket(socket)
+            }
+            Content::Body(_) => Content::Body(0),
+        };
+        *self = Self { queued: self.queued, ..Self::new(id, content, window, now) };
+    }
+
     /// What it has to send. An END_STREAM comes behind it if the socket is closed.
     pub(crate) fn output(&self) -> &[u8] {
         match &self.content {
@@ -86,7 +115,7 @@ pub(crate) struct Places {
 impl Places {
     /// The identifier of a new stream.
     pub(crate) fn open(&mut self, place: usize) -> io::Result<u32> {
-        let number = self.base + self.places.len();
+        let number = self.asked();
         self.places.push_back(Some(place));
         u32::try_from(2 * number + 1)
             .ok()
@@ -99,9 +128,14 @@ impl Places {
         self.places.get(number).copied().flatten()
     }
 
+    /// How many streams were opened so far.
+    pub(crate) fn asked(&self) -> usize {
+        self.base + self.places.len()
+    }
+
     /// Whether it is open or was.
     pub(crate) fn knows(&self, id: u32) -> bool {
-        id % 2 == 1 && (id as usize / 2) < self.base + self.places.len()
+        id % 2 == 1 && (id as usize / 2) < self.asked()
     }
 
     pub(crate) fn close(&mut self, id: u32) {

@@ -4,6 +4,8 @@ use std::io;
 
 use crate::bad;
 
+/// What the server may send on the connection, and on each stream.
+pub(crate) const WINDOW: u32 = 16 << 20;
 /// What connections and streams begin with.
 pub(crate) const INITIAL: u32 = 65_535;
 const LARGEST: i64 = 0x7fff_ffff;
