@@ -7,7 +7,7 @@ use crate::close::CloseFrame;
 use crate::config::{Config, Role};
 use crate::error::{Error, Limit, ProtocolError};
 use crate::frame::OpCode;
-use crate::frames::{Data, Frames, Next};
+use crate::frames::{Data, Frames, Next, Short};
 use crate::message::{Message, Utf8Bytes};
 use crate::outgoing::Control;
 
@@ -76,8 +76,8 @@ pub struct Incoming {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lent {
     text: bool,
-    /// It is in the input, and so long; else it was assembled.
-    input: Option<usize>,
+    /// Where it is in the input; else it was assembled.
+    input: Option<(usize, usize)>,
 }
 
 impl Incoming {
@@ -129,6 +129,25 @@ impl Incoming {
         replies: &mut impl Replies,
     ) -> Result<Option<Event<Lent>>, Error> {
         self.take_back(input);
+        if self.ended || self.reading.is_some() {
+            return self.lend_any(input, replies);
+        }
+        match self.frames.short(input, self.max_frame_size.min(self.max_message_size)) {
+            Ok(Some(Short { text, start, end })) => {
+                self.lent = end;
+                Ok(Some(Event::Message(Lent { text, input: Some((start, end)) })))
+            }
+            Ok(None) => self.lend_any(input, replies),
+            Err(error) => Err(self.fail(error.into(), replies)),
+        }
+    }
+
+    /// As [`lend`](Self::lend), whatever comes.
+    fn lend_any(
+        &mut self,
+        input: &mut BytesMut,
+        replies: &mut impl Replies,
+    ) -> Result<Option<Event<Lent>>, Error> {
         self.next(input, replies, |this, data, input| match this.reading {
             Some(_) => this.skip(data, input),
             None => this.gather(data, input),
@@ -137,7 +156,7 @@ impl Incoming {
 
     /// The message that [`lend`](Self::lend) has just lent, and whether it is text. `input` is as that left it.
     pub fn lent<'a>(&'a self, input: &'a [u8], lent: Lent) -> (bool, &'a [u8]) {
-        (lent.text, lent.input.map_or(&self.assembled, |length| &input[..length]))
+        (lent.text, lent.input.map_or(&self.assembled, |(start, end)| &input[start..end]))
     }
 
     /// Takes the start of the next message: whether it is text. What nobody has [read](Self::read) of the one
@@ -216,11 +235,11 @@ impl Incoming {
 
     /// Makes a lent message one's own.
     #[inline]
-    fn keep(&mut self, input: &mut BytesMut, lent: Lent) -> Message {
+    pub(crate) fn keep(&mut self, input: &mut BytesMut, lent: Lent) -> Message {
         let payload = match lent.input {
-            Some(length) => {
+            Some((start, end)) => {
                 self.lent = 0;
-                take(input, length)
+                take(input, start, end)
             }
             None if self.assembled.len() < LARGE => Bytes::copy_from_slice(&self.assembled),
             None => std::mem::take(&mut self.assembled).into(),
@@ -256,13 +275,17 @@ impl Incoming {
                 self.ended = true;
                 replies.post(Control::Close(frame.code().into()));
             }
-            Err(error) => {
-                self.ended = true;
-                replies.post(Control::Close(error.close_frame()));
-            }
             _ => {}
         }
-        result
+        result.map_err(|error| self.fail(error, replies))
+    }
+
+    /// It ends with what the peer did wrong.
+    #[cold]
+    fn fail(&mut self, error: Error, replies: &mut impl Replies) -> Error {
+        self.ended = true;
+        replies.post(Control::Close(error.close_frame()));
+        error
     }
 
     /// Goes from frame to frame: gives control frames out, and data frames to `data` until that is done.
@@ -329,7 +352,7 @@ impl Incoming {
             _ if data.only => {
                 self.lent = ready;
                 frames.end_message();
-                return Ok(Step::Done(Lent { text: message.text, input: Some(ready) }));
+                return Ok(Step::Done(Lent { text: message.text, input: Some((0, ready)) }));
             }
             _ => append(assembled, &input[..ready], most),
         }
@@ -453,13 +476,14 @@ fn append(assembled: &mut Vec<u8>, bytes: &[u8], most: usize) {
     assembled.extend_from_slice(bytes);
 }
 
-/// Takes `length` bytes off the input: a copy of a small piece, so that one who keeps it does not keep the
-/// whole read buffer; a large one shares the buffer.
-fn take(input: &mut BytesMut, length: usize) -> Bytes {
-    if length >= LARGE {
-        return input.split_to(length).freeze();
+/// Takes everything up to `end` off the input, and gives what is behind `start`: a copy of a small piece, so that one
+/// who keeps it does not keep the whole read buffer; a large one shares the buffer.
+#[inline]
+fn take(input: &mut BytesMut, start: usize, end: usize) -> Bytes {
+    if end - start >= LARGE {
+        return input.split_to(end).freeze().split_off(start);
     }
-    let copy = Bytes::copy_from_slice(&input[..length]);
-    input.advance(length);
+    let copy = Bytes::copy_from_slice(&input[start..end]);
+    input.advance(end);
     copy
 }

@@ -534,10 +534,16 @@ impl Outgoing {
         /// From this length on a payload is not copied into the header's buffer.
         const LARGE: usize = 8 << 10;
         let mask = self.key()?;
-        let length = payload.len() as u64;
+        let (header, size) =
+            FrameHeader { fin, reserved, opcode, mask, length: payload.len() as u64 }.to_bytes();
         let tail = self.output.tail();
-        FrameHeader { fin, reserved, opcode, mask, length }.encode(tail);
         if payload.len() < LARGE {
+            tail.reserve(size + payload.len());
+            match mask {
+                // Most frames that a server sends, and as few steps.
+                None if size == 2 => tail.extend_from_slice(&header[..2]),
+                _ => tail.extend_from_slice(&header[..size]),
+            }
             let start = tail.len();
             tail.extend_from_slice(&payload);
             if let Some(key) = mask {
@@ -545,6 +551,7 @@ impl Outgoing {
             }
             return Ok(());
         }
+        tail.extend_from_slice(&header[..size]);
         let Some(key) = mask else {
             self.output.push(payload);
             return Ok(());

@@ -44,10 +44,13 @@ impl CloseHandle {
     }
 
     /// The Close that was asked for, once.
+    #[inline]
     pub(super) fn take(&self) -> Option<CloseFrame> {
-        if !self.0.pending.load(Ordering::Acquire) {
-            return None;
-        }
+        if self.0.pending.load(Ordering::Acquire) { self.take_pending() } else { None }
+    }
+
+    #[cold]
+    fn take_pending(&self) -> Option<CloseFrame> {
         self.0.pending.store(false, Ordering::Release);
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner).close.as_deref().cloned()
     }

@@ -1,7 +1,7 @@
 //! The receiving loop, the same for a whole WebSocket and for the receiving half of a split one.
 
 use std::io;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -183,6 +183,7 @@ impl ReceiveLoop {
     }
 
     /// A message was sent or received.
+    #[inline]
     pub(super) fn passed(&mut self) {
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.message(Instant::now().into_std());
@@ -198,6 +199,7 @@ impl ReceiveLoop {
     }
 
     /// Queues the Close that a [`CloseHandle`] asked for.
+    #[inline]
     pub(super) fn heed_handle(&mut self, link: &mut impl Replies) {
         if let Some(close) = self.handle.as_ref().and_then(CloseHandle::take) {
             link.post(Control::Close(close));
@@ -210,7 +212,8 @@ impl ReceiveLoop {
         cx: &mut Context<'_>,
         link: &mut impl Link,
     ) -> Poll<Result<Option<Message>, Error>> {
-        self.poll_next(cx, link, Incoming::recv)
+        let lent = ready!(self.poll_next(cx, link, Incoming::lend))?;
+        Poll::Ready(Ok(lent.map(|lent| self.incoming.keep(&mut self.input, lent))))
     }
 
     /// The next message, where it lies.
