@@ -5,6 +5,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::spare;
+
 /// A queue of bytes: small pieces are copied together, large ones are handed on as they are.
 ///
 /// Where DATA frames begin and end means nothing (RFC 9113 §6.1), so a thousand small writes to a stream leave in one
@@ -21,9 +23,7 @@ pub struct Chunks {
 }
 
 /// From this length on, in bytes, a piece is not copied.
-const LARGE: usize = 4096;
-/// The most that an empty queue keeps for what comes next, in bytes.
-const KEPT: usize = 256;
+pub(crate) const LARGE: usize = 8 << 10;
 
 impl Chunks {
     /// How many bytes there are.
@@ -39,7 +39,7 @@ impl Chunks {
     /// Adds bytes at the end.
     pub fn push(&mut self, bytes: Bytes) {
         if bytes.len() < LARGE {
-            self.tail.extend_from_slice(&bytes);
+            self.push_slice(&bytes);
         } else {
             self.seal();
             self.chunked += bytes.len();
@@ -49,11 +49,14 @@ impl Chunks {
 
     /// Copies bytes to the end.
     pub fn push_slice(&mut self, bytes: &[u8]) {
-        self.tail.extend_from_slice(bytes);
+        self.tail().extend_from_slice(bytes);
     }
 
     /// The end, to be written to.
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
+        if self.tail.capacity() == 0 {
+            self.tail = spare::take();
+        }
         &mut self.tail
     }
 
@@ -79,7 +82,10 @@ impl Chunks {
         if length >= LARGE {
             self.is_cut = true;
             other.push(self.tail.split_to(length).freeze());
-        } else if length > 0 {
+        } else if length == self.tail.len() {
+            other.push_slice(&self.tail);
+            self.tail.clear();
+        } else {
             other.push_slice(&self.tail[..length]);
             self.tail.advance(length);
         }
@@ -95,13 +101,14 @@ impl Chunks {
         }
     }
 
-    /// An empty queue does not hold memory for nothing.
+    /// An empty queue holds no memory.
     fn forget(&mut self) {
         if self.is_empty() {
             self.chunks = VecDeque::new();
-            self.tail.clear();
-            if self.is_cut || self.tail.try_reclaim(KEPT + 1) {
-                (self.tail, self.is_cut) = (BytesMut::new(), false);
+            let tail = std::mem::take(&mut self.tail);
+            match std::mem::take(&mut self.is_cut) {
+                true => spare::recycle(tail),
+                false => spare::give(tail),
             }
         }
     }
@@ -244,8 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_queue_keeps_little() {
-        for lengths in [MIXED, &[KEPT + 1], &[1; 60_000], &[10, LARGE], &[LARGE, 10]] {
+    fn an_empty_queue_keeps_nothing() {
+        for lengths in [MIXED, &[257], &[1; 60_000], &[10, LARGE], &[LARGE, 10]] {
             for step in [1, 1000, 5000, usize::MAX] {
                 let (mut from, _) = queue(lengths);
                 let mut to = Chunks::default();
@@ -253,13 +260,8 @@ mod tests {
                     let length = step.min(from.len());
                     from.move_to(&mut to, length);
                 }
-                assert_eq!(from.chunks.capacity(), 0);
-                assert!(!from.is_cut && !from.tail.try_reclaim(KEPT + 1), "{lengths:?} {step}");
+                assert_eq!((from.chunks.capacity(), from.tail.capacity()), (0, 0), "{lengths:?} {step}");
             }
         }
-        // What is small is kept.
-        let (mut from, _) = queue(&[10]);
-        from.move_to(&mut Chunks::default(), 10);
-        assert!(from.tail.try_reclaim(10));
     }
 }

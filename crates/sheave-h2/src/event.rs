@@ -9,7 +9,7 @@ use crate::error::{Error, GoAwayReason};
 use crate::stream_id::StreamId;
 use crate::streams::StreamKey;
 
-/// Something that the peer did.
+/// Something that the peer did. What is large and seldom is boxed: most events are [`Data`](Self::Data).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -21,7 +21,7 @@ pub enum Event {
         /// Its stream.
         stream: StreamKey,
         /// What it wants.
-        request: Request<()>,
+        request: Box<Request<()>>,
         /// There is no content, nor are there trailers.
         end_stream: bool,
     },
@@ -30,14 +30,14 @@ pub enum Event {
         /// The request's stream.
         stream: StreamKey,
         /// Of a status below 200.
-        response: Response<()>,
+        response: Box<Response<()>>,
     },
     /// The response to a request.
     Response {
         /// The request's stream.
         stream: StreamKey,
         /// Of a status from 200 on.
-        response: Response<()>,
+        response: Box<Response<()>>,
         /// There is no content, nor are there trailers.
         end_stream: bool,
     },
@@ -55,7 +55,7 @@ pub enum Event {
         /// The stream.
         stream: StreamKey,
         /// The fields.
-        trailers: HeaderMap,
+        trailers: Box<HeaderMap>,
     },
     /// The server will answer a request that was not made (RFC 9113 §8.4). Whether it may speak for that authority is for the
     /// user to know: if not, the stream is to be [reset](crate::Connection::reset) with PROTOCOL_ERROR (§10.1).
@@ -65,7 +65,7 @@ pub enum Event {
         /// The stream of the response to come.
         promised: StreamKey,
         /// What it is a response to.
-        request: Request<()>,
+        request: Box<Request<()>>,
     },
     /// A stream has ended before its time. Nothing more comes on it, and nothing can be sent.
     Reset {
@@ -87,6 +87,9 @@ pub enum Event {
         reason: GoAwayReason,
     },
 }
+
+/// Up to this length, in bytes, content has memory of its own: a little of it does not hold a large read buffer.
+pub(crate) const SMALL: usize = 2048;
 
 /// What has become of what was to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

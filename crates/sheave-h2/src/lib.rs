@@ -16,6 +16,7 @@ mod message;
 mod priority;
 mod scheduler;
 mod settings;
+mod spare;
 mod stream;
 mod stream_id;
 mod streams;

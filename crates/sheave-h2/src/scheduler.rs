@@ -10,6 +10,8 @@ use crate::streams::{StreamKey, Streams};
 #[derive(Debug, Default)]
 pub(crate) struct Scheduler {
     levels: [Level; Priority::URGENCIES],
+    /// Which of them may have something, bit by bit.
+    busy: u8,
     /// How many frames were sent.
     frames: usize,
 }
@@ -26,6 +28,7 @@ impl Scheduler {
         if stream.sending.listed == Listed::No && stream.sending.is_ready() {
             let level = usize::from(stream.sending.priority.urgency);
             self.levels[level].add(key, streams);
+            self.busy |= 1 << level;
         }
     }
 
@@ -35,8 +38,17 @@ impl Scheduler {
         let (round, frame) = (self.frames / FAVOURED, self.frames % FAVOURED);
         self.frames = self.frames.wrapping_add(1);
         let first = if frame == 0 { round % Priority::URGENCIES } else { 0 };
-        let mut levels = (first..Priority::URGENCIES).chain(0..first);
-        levels.find_map(|level| self.levels[level].next(streams))
+        while self.busy != 0 {
+            // From the first one on, and round.
+            let ahead = self.busy.rotate_right(first as u32).trailing_zeros() as usize;
+            let level = (first + ahead) % Priority::URGENCIES;
+            let next = self.levels[level].next(streams);
+            if next.is_some() {
+                return next;
+            }
+            self.busy &= !(1 << level);
+        }
+        None
     }
 
     /// The stream has sent this much.
@@ -100,6 +112,9 @@ impl Level {
     }
 
     fn next(&mut self, streams: &mut Streams) -> Option<(StreamKey, usize)> {
+        if self.whole.is_empty() {
+            return self.next_share(streams);
+        }
         self.shares = !self.shares;
         match self.shares {
             true => self.next_share(streams).or_else(|| self.next_whole(streams)),

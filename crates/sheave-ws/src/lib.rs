@@ -18,6 +18,7 @@ mod message;
 mod outgoing;
 mod output;
 mod prepared;
+mod spare;
 mod utf8;
 
 pub use close::{CloseCode, CloseFrame};

@@ -303,6 +303,12 @@ impl Outgoing {
         self.rest.is_none() && (self.output.is_empty() || self.output.len() < self.high_water_mark)
     }
 
+    /// Whether [`transmit`](Self::transmit) has nothing to give.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.output.is_empty() && self.owed.is_none() && self.rest.is_none()
+    }
+
     /// The bytes to write next; empty if nothing is owed.
     #[inline]
     pub fn transmit(&mut self) -> &mut Output {

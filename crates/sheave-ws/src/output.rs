@@ -2,8 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::mem;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::spare;
 
 /// The write queue: small frames gathered in one buffer, large payloads as they are.
 ///
@@ -35,7 +38,7 @@ impl Output {
             self.chunked -= chunk.len();
             return Some(chunk);
         }
-        if self.tail.is_empty() { None } else { Some(std::mem::take(&mut self.tail).freeze()) }
+        if self.tail.is_empty() { None } else { Some(mem::take(&mut self.tail).freeze()) }
     }
 
     /// Throws everything away.
@@ -47,7 +50,7 @@ impl Output {
     #[cfg(any(feature = "tokio", test))]
     pub(crate) fn append(&mut self, other: &mut Self) {
         if self.is_empty() {
-            std::mem::swap(self, other);
+            mem::swap(self, other);
             other.clear();
             return;
         }
@@ -57,16 +60,15 @@ impl Output {
             self.seal();
             self.chunked += other.chunked;
             self.chunks.append(&mut other.chunks);
-            self.tail = std::mem::take(&mut other.tail);
+            self.tail = mem::take(&mut other.tail);
         }
         other.clear();
     }
 
     /// The buffer to append small things to.
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
-        const FIRST: usize = 1 << 10;
         if self.tail.capacity() == 0 {
-            self.tail.reserve(FIRST);
+            self.tail = spare::take();
         }
         &mut self.tail
     }
@@ -122,11 +124,13 @@ impl Buf for Output {
             self.chunked -= chunk.len();
             self.chunks.pop_front();
         }
-        self.tail.advance(count);
-        // An idle connection holds no buffer.
-        if self.tail.is_empty() {
-            *self = Self::default();
+        if count < self.tail.len() {
+            self.tail.advance(count);
+            return;
         }
+        // An idle connection holds no buffer.
+        spare::give(mem::take(&mut self.tail));
+        self.chunks = VecDeque::new();
     }
 
     /// Without a copy, if the bytes lie in one piece.

@@ -10,7 +10,7 @@ use http::Response;
 use crate::carrier::Berth;
 use crate::h2;
 use crate::h2::io::server::SendResponse;
-use crate::h2::io::{RecvStream, SendStream};
+use crate::h2::io::{RecvStream, SendStream, recycle};
 use crate::ws::Output;
 
 /// A stream: a request and its response to come, or the WebSocket that it has become (RFC 8441 §5).
@@ -121,12 +121,13 @@ impl Inlet {
         let length = data.len();
         self.is_loose = true;
         if input.is_empty() {
-            *input = data;
+            recycle(std::mem::replace(input, data));
             self.cut = 0;
         } else {
             // A claimed length earns room only in proportion to what has really come.
             input.reserve(missing.clamp(length, length.max(input.len())));
             input.extend_from_slice(&data);
+            recycle(data);
         }
         Poll::Ready(Ok(length))
     }
@@ -139,7 +140,8 @@ impl Inlet {
         // What comes bit by bit is not copied with each.
         let has_grown = input.len() <= LITTLE || input.len() >= 2 * self.cut;
         if self.is_loose && has_grown && input.len() <= MOST {
-            *input = BytesMut::from(&input[..]);
+            let start = BytesMut::from(&input[..]);
+            recycle(std::mem::replace(input, start));
             self.cut = input.len();
             self.is_loose = false;
         }

@@ -63,7 +63,7 @@ impl Connection {
         }
         self.open[1] += 1;
         let stream = self.streams.insert(stream);
-        Ok(Some(Event::Request { stream, request, end_stream }))
+        Ok(Some(Event::Request { stream, request: request.into(), end_stream }))
     }
 
     /// The priority that was announced of a stream that opens now. Those below it never will.
@@ -145,7 +145,7 @@ impl Connection {
                 let why = "too many interim responses";
                 return Err(Violation::stream(key.id(), ErrorCode::ENHANCE_YOUR_CALM, why));
             }
-            return Ok(Event::Informational { stream: key, response });
+            return Ok(Event::Informational { stream: key, response: response.into() });
         }
         // RFC 9113 §5.1.2: a push counts from here on.
         if !stream.is_counted {
@@ -160,7 +160,7 @@ impl Connection {
         if stream.is_tunnel && status.is_success() {
             // RFC 9110 §9.3.6: its length means nothing.
             stream.receiving.expects = Expects::Content;
-            return Ok(Event::Response { stream: key, response, end_stream });
+            return Ok(Event::Response { stream: key, response: response.into(), end_stream });
         }
         stream.is_tunnel = false;
         let length = message::content_length(response.headers()).map_err(&malformed)?;
@@ -174,7 +174,7 @@ impl Connection {
                 return Err(malformed("less than content-length"));
             }
         }
-        Ok(Event::Response { stream: key, response, end_stream })
+        Ok(Event::Response { stream: key, response: response.into(), end_stream })
     }
 
     fn receive_trailers(
@@ -197,7 +197,7 @@ impl Connection {
             return Err(malformed("less than content-length"));
         }
         let trailers: HeaderMap = message::read_trailers(fields).map_err(&malformed)?;
-        Ok(Event::Trailers { stream: key, trailers })
+        Ok(Event::Trailers { stream: key, trailers: trailers.into() })
     }
 
     /// The request that a push answers, whole.
@@ -234,7 +234,7 @@ impl Connection {
         // RFC 9113 §5.1: we have no half of it.
         stream.sending.has_ended = true;
         let promised = self.streams.insert(stream);
-        Ok(Some(Event::Promise { stream: parent, promised, request }))
+        Ok(Some(Event::Promise { stream: parent, promised, request: request.into() }))
     }
 
     /// A stream with windows of the sizes that hold now.

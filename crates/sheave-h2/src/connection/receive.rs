@@ -5,9 +5,10 @@ use bytes::{Buf, BytesMut};
 use super::Connection;
 use crate::error::{Error, Violation};
 use crate::error_code::ErrorCode;
-use crate::event::Event;
+use crate::event::{Event, SMALL};
 use crate::frame::{self, Data, Head, Kind, PriorityUpdate, RstStream, WindowUpdate};
 use crate::priority::Priority;
+use crate::spare;
 use crate::stream::{self, Closed, Expects, Received, State};
 use crate::stream_id::StreamId;
 use crate::streams::StreamKey;
@@ -44,10 +45,7 @@ impl Connection {
             let control = self.control.len();
             self.pings.heard(now);
             let received = match head.kind {
-                Kind::DATA => {
-                    let payload = input.split_to(Head::LENGTH + head.length as usize);
-                    self.receive_data(head, payload, now)
-                }
+                Kind::DATA => self.receive_data(head, input, now),
                 _ => {
                     let whole = Head::LENGTH + head.length as usize;
                     let received = self.receive_frame(head, &input[Head::LENGTH..whole], now);
@@ -137,31 +135,61 @@ impl Connection {
     fn receive_data(
         &mut self,
         head: Head,
-        mut frame: BytesMut,
+        input: &mut BytesMut,
         now: Instant,
     ) -> Result<Option<Event>, Violation> {
-        let Data { end_stream, data, .. } = Data::read(head, &frame[Head::LENGTH..])?;
+        let whole = head.length as usize;
+        let Data { end_stream, data, .. } = Data::read(head, &input[Head::LENGTH..Head::LENGTH + whole])?;
         let length = data.len();
+        let taken = self.take_data(head, length, end_stream, now);
+        let start = Head::LENGTH + usize::from(head.has(frame::flag::PADDED));
+        let Ok(Some(stream)) = taken else {
+            input.advance(Head::LENGTH + whole);
+            return taken.map(|_| None);
+        };
+        let data = match length {
+            0..=SMALL => {
+                let mut data = if length > 0 { spare::take() } else { BytesMut::new() };
+                data.extend_from_slice(&input[start..start + length]);
+                input.advance(Head::LENGTH + whole);
+                data
+            }
+            _ => {
+                let mut data = input.split_to(Head::LENGTH + whole);
+                data.advance(start);
+                data.truncate(length);
+                data
+            }
+        };
+        Ok(Some(Event::Data { stream, data, end_stream }))
+    }
+
+    /// Content of this length has come. The stream, if that is to be told of it.
+    fn take_data(
+        &mut self,
+        head: Head,
+        length: usize,
+        end_stream: bool,
+        now: Instant,
+    ) -> Result<Option<StreamKey>, Violation> {
         // RFC 9113 §6.9.1: the padding counts, whether or not the stream can take it.
         let whole = head.length as usize;
         if !self.budget.arrived(whole) {
             let why = "more DATA than the connection's window allows";
             return Err(Violation::connection(ErrorCode::FLOW_CONTROL_ERROR, why));
         }
-        match self.take_data(head.stream, whole, length, end_stream) {
+        match self.look_up_data(head.stream, whole, length, end_stream) {
             Ok(Some(stream)) => {
-                self.release(stream, whole - length, now);
+                if length < whole {
+                    self.release(stream, whole - length, now);
+                }
                 if length == 0 && !end_stream {
                     return self.glitch(now).map(|()| None);
                 }
                 if self.streams.get(stream).is_some_and(|stream| stream.state.is_closed()) {
                     self.close(stream, Closed::Ended);
                 }
-                let padding = whole - length;
-                let padded = usize::from(head.has(frame::flag::PADDED));
-                frame.advance(Head::LENGTH + padded);
-                frame.truncate(frame.len() - (padding - padded));
-                Ok(Some(Event::Data { stream, data: frame, end_stream }))
+                Ok(Some(stream))
             }
             refused => {
                 self.budget.released(whole);
@@ -175,7 +203,7 @@ impl Connection {
     }
 
     /// The stream that DATA is for. `None` if it means nothing any more.
-    fn take_data(
+    fn look_up_data(
         &mut self,
         id: StreamId,
         whole: usize,

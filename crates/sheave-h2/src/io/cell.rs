@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BytesMut};
 use http::{HeaderMap, Request, Response, request, response};
 
 use super::client::ResponseFuture;
-use super::receiving::{Receiving, SMALL};
+use super::receiving::Receiving;
 use super::shared::{Notice, Shared};
 use super::woken::Woken;
-use crate::chunks::Chunks;
+use crate::chunks::{Chunks, LARGE};
 use crate::error::{Error, Usage};
 use crate::error_code::ErrorCode;
 use crate::message::Protocol;
@@ -97,23 +97,55 @@ impl Rest {
     }
 }
 
-/// What the connection is asked to do, in the order of the fields.
+/// What the connection is asked to do.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
-    pub(super) sections: Vec<Section>,
-    pub(super) content: Chunks,
-    pub(super) end: Option<End>,
-    pub(super) stop: Option<ErrorCode>,
     /// How much was read.
     pub(super) released: usize,
+    pub(super) content: Chunks,
+    /// What is seldom wanted.
+    more: Option<Box<More>>,
+}
+
+/// In the order of the fields; the content is sent behind the sections.
+#[derive(Debug, Default)]
+pub(super) struct More {
+    pub(super) sections: Vec<Section>,
+    pub(super) end: Option<End>,
+    pub(super) stop: Option<ErrorCode>,
     pub(super) reset: Option<ErrorCode>,
 }
 
+/// What was wanted by now.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// Content alone, which the connection has got, with this result; and so much was read.
+    Content(StreamKey, usize, Result<(), Error>),
+    /// This, of a stream that may not be opened yet.
+    All(Option<StreamKey>, Wants),
+}
+
 impl Wants {
+    pub(super) fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    pub(super) fn take_more(&mut self) -> More {
+        self.more.take().map_or_else(More::default, |more| *more)
+    }
+
+    /// Whether it begins with a request.
+    pub(super) fn is_request(&self) -> bool {
+        let more = self.more.as_ref();
+        more.is_some_and(|more| matches!(more.sections.first(), Some(Section::Request(..))))
+    }
+
     /// Whether it is a request that nobody waits for any more, and that nothing is sent with.
     pub(super) fn is_taken_back(&self) -> bool {
-        let ended = matches!(self.sections.first(), Some(Section::Request(_, true)));
-        self.reset.is_some() || ended && self.stop.is_some()
+        self.more.as_ref().is_some_and(|more| {
+            let ended = matches!(more.sections.first(), Some(Section::Request(_, true)));
+            more.reset.is_some() || ended && more.stop.is_some()
+        })
     }
 }
 
@@ -161,27 +193,45 @@ impl Cell {
             want(&mut state)?;
             !mem::replace(&mut state.noticed, true)
         };
-        if first && !self.shared.notice(Notice::Stream(Arc::clone(self))) {
+        if first {
+            self.notice();
+        }
+        Ok(())
+    }
+
+    /// Tells the connection that something is wanted.
+    fn notice(self: &Arc<Self>) {
+        if !self.shared.notice(Notice::Stream(Arc::clone(self))) {
             // It may have ended without having known of this one.
             self.cut(&self.shared.error());
         }
-        Ok(())
     }
 }
 
 /// For who sends.
 impl Cell {
     /// Ready once there is room for more.
-    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<usize, Error>> {
-        let mut state = self.lock();
-        state.check_sending()?;
-        match self.shared.max_send_queue.saturating_sub(state.sending.unsent) {
-            0 => {
-                state.sending.waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
-            room => Poll::Ready(Ok(room)),
+    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        self.lock().poll_room(cx, self.shared.max_send_queue).map_ok(|_| ())
+    }
+
+    /// Sends as much of `content` as there is room for. Ready with how much that is, once there is some.
+    pub(super) fn poll_send(
+        self: &Arc<Self>,
+        cx: &Context<'_>,
+        content: &mut impl Buf,
+    ) -> Poll<Result<usize, Error>> {
+        let (length, first) = {
+            let mut state = self.lock();
+            let room = ready!(state.poll_room(cx, self.shared.max_send_queue))?;
+            let length = room.min(content.remaining());
+            state.send(content, length);
+            (length, length > 0 && !mem::replace(&mut state.noticed, true))
+        };
+        if first {
+            self.notice();
         }
+        Poll::Ready(Ok(length))
     }
 
     /// Ready once all that was given to be sent has left.
@@ -211,20 +261,7 @@ impl Cell {
 
     /// Sends this much of `content`, whether or not there is room.
     pub(super) fn send(self: &Arc<Self>, content: &mut impl Buf, length: usize) {
-        self.want(|state| {
-            state.sending.unsent += length;
-            let mut left = length;
-            while left > 0 {
-                let piece = content.chunk().len().min(left);
-                if piece < SMALL {
-                    state.wants.content.push_slice(&content.chunk()[..piece]);
-                    content.advance(piece);
-                } else {
-                    state.wants.content.push(content.copy_to_bytes(piece));
-                }
-                left -= piece;
-            }
-        });
+        self.want(|state| state.send(content, length));
     }
 
     /// Ends what is sent.
@@ -232,7 +269,7 @@ impl Cell {
         self.try_want(|state| {
             state.check_sending()?;
             state.sending.finished = true;
-            state.wants.end = Some(end);
+            state.wants.more().end = Some(end);
             Ok(())
         })
     }
@@ -244,7 +281,7 @@ impl Cell {
             }
             state.sending.finished |=
                 matches!(section, Section::Request(_, true) | Section::Response(_, true));
-            state.wants.sections.push(section);
+            state.wants.more().sections.push(section);
             Ok(())
         })
     }
@@ -262,7 +299,7 @@ impl Cell {
 
     pub(super) fn reset(self: &Arc<Self>, code: ErrorCode) {
         self.want(|state| {
-            state.wants.reset = Some(code);
+            state.wants.more().reset = Some(code);
             state.fail(Error::Closed);
         });
     }
@@ -289,10 +326,20 @@ impl Cell {
 
 /// For who receives.
 impl Cell {
-    /// The next content; `None` when all has come.
-    pub(super) fn poll_content(self: &Arc<Self>, cx: &Context<'_>) -> Poll<Option<Result<BytesMut, Error>>> {
+    /// The next content, which is released if that `releases`; `None` when all has come.
+    pub(super) fn poll_content(
+        self: &Arc<Self>,
+        cx: &Context<'_>,
+        releases: bool,
+    ) -> Poll<Option<Result<BytesMut, Error>>> {
         let mut state = self.lock();
         if let Some(content) = state.receiving.pop() {
+            let is_due = releases && state.release(content.len(), &self.shared);
+            let first = is_due && !mem::replace(&mut state.noticed, true);
+            drop(state);
+            if first {
+                self.notice();
+            }
             return Poll::Ready(Some(Ok(content)));
         }
         if state.receiving.complete {
@@ -314,14 +361,8 @@ impl Cell {
 
     /// So much was read: the peer may send more.
     pub(super) fn release(self: &Arc<Self>, length: usize) {
-        let is_due = {
-            let mut state = self.lock();
-            state.wants.released += length;
-            // Once the stream is closed, the connection does not look at it by itself.
-            let is_last = state.error.is_some() && state.receiving.content.is_empty();
-            is_last || state.wants.released >= self.shared.release_at
-        };
-        if is_due || self.shared.is_congested() {
+        let is_due = self.lock().release(length, &self.shared);
+        if is_due {
             self.want(|_| ());
         }
     }
@@ -397,9 +438,9 @@ impl Cell {
         state.receiving.waker = None;
         state.wants.released += unread;
         if !state.receiving.complete && state.error.is_none() {
-            state.wants.stop = Some(code);
+            state.wants.more().stop = Some(code);
         }
-        let wants = state.wants.stop.is_some() || state.wants.released > 0;
+        let wants = state.wants.more.is_some() || state.wants.released > 0;
         state.no_more_promises();
         drop(state);
         if wants {
@@ -420,24 +461,42 @@ impl Cell {
 
 /// For the connection.
 impl Cell {
-    /// What is wanted by now.
-    pub(super) fn take_wants(&self) -> (Option<StreamKey>, Wants) {
+    /// What is wanted by now. If that is no more than content, it is sent where it lies, so that its memory is used again.
+    pub(super) fn take_wants(&self, send: impl FnOnce(StreamKey, &mut Chunks) -> Result<(), Error>) -> Taken {
         let mut state = self.lock();
         state.noticed = false;
-        (state.key, mem::take(&mut state.wants))
+        let (key, wants) = (state.key, &mut state.wants);
+        let Some(key) = key.filter(|_| wants.more.is_none()) else {
+            return Taken::All(key, mem::take(wants));
+        };
+        let released = mem::take(&mut wants.released);
+        let sent = if wants.content.is_empty() { Ok(()) } else { send(key, &mut wants.content) };
+        if sent.is_err() {
+            wants.content = Chunks::default();
+        }
+        Taken::Content(key, released, sent)
+    }
+
+    /// What is wanted of a stream that is to be opened.
+    pub(super) fn take_all(&self) -> Wants {
+        let mut state = self.lock();
+        state.noticed = false;
+        mem::take(&mut state.wants)
     }
 
     /// Puts back what has to wait until the stream is opened.
     pub(super) fn put_back(&self, wants: Wants) {
         let mut state = self.lock();
-        let later = mem::replace(&mut state.wants, wants);
+        let mut later = mem::replace(&mut state.wants, wants);
         let now = &mut state.wants;
-        let mut content = later.content;
-        content.append_to(&mut now.content);
-        now.sections.extend(later.sections);
-        now.end = later.end.or(now.end.take());
-        now.stop = later.stop.or(now.stop);
-        now.reset = later.reset.or(now.reset);
+        later.content.append_to(&mut now.content);
+        if let Some(later) = later.more {
+            let now = now.more();
+            now.sections.extend(later.sections);
+            now.end = later.end.or(now.end.take());
+            now.stop = later.stop.or(now.stop);
+            now.reset = later.reset.or(now.reset);
+        }
     }
 
     /// Has it wait to be opened, or not. Whether it did before.
@@ -451,7 +510,7 @@ impl Cell {
 
     /// Whether it is a request that only some servers take (RFC 8441 §3).
     pub(super) fn wants_extended_connect(&self) -> bool {
-        match self.lock().wants.sections.first() {
+        match self.lock().wants.more.as_ref().and_then(|more| more.sections.first()) {
             Some(Section::Request(request, _)) => request.extensions.get::<Protocol>().is_some(),
             _ => false,
         }
@@ -540,7 +599,7 @@ impl Cell {
             state.fail(error.clone());
             mem::take(&mut state.wants)
         };
-        for section in wants.sections {
+        for section in wants.more.map_or_else(Vec::new, |more| more.sections) {
             if let Section::Promise(_, promised) = section {
                 promised.cut(error);
             }
@@ -562,6 +621,42 @@ impl State {
             None if self.sending.finished => Err(Usage::NotSending.into()),
             None => Ok(()),
         }
+    }
+
+    /// How much room there is, once there is some.
+    fn poll_room(&mut self, cx: &Context<'_>, most: usize) -> Poll<Result<usize, Error>> {
+        self.check_sending()?;
+        match most.saturating_sub(self.sending.unsent) {
+            0 => {
+                self.sending.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            room => Poll::Ready(Ok(room)),
+        }
+    }
+
+    /// Takes this much of `content`, to be sent.
+    fn send(&mut self, content: &mut impl Buf, length: usize) {
+        self.sending.unsent += length;
+        let mut left = length;
+        while left > 0 {
+            let piece = content.chunk().len().min(left);
+            if piece < LARGE {
+                self.wants.content.push_slice(&content.chunk()[..piece]);
+                content.advance(piece);
+            } else {
+                self.wants.content.push(content.copy_to_bytes(piece));
+            }
+            left -= piece;
+        }
+    }
+
+    /// So much was read. Whether the connection is to be told now.
+    fn release(&mut self, length: usize, shared: &Shared) -> bool {
+        self.wants.released += length;
+        // Once the stream is closed, the connection does not look at it by itself.
+        let is_last = self.error.is_some() && self.receiving.content.is_empty();
+        is_last || self.wants.released >= shared.release_at || shared.is_congested()
     }
 }
 

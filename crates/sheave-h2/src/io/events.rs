@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::cell::{Cell, End, Section, Wants};
+use super::cell::{Cell, End, More, Section, Taken, Wants};
 use super::client::ResponseFuture;
 use super::driver::Driver;
 use super::recv_stream::RecvStream;
@@ -36,18 +36,22 @@ impl<T> Driver<T> {
     }
 
     fn attend(&mut self, cell: &Arc<Cell>) {
-        let (key, wants) = cell.take_wants();
-        match key {
-            Some(key) => self.fulfil(key, cell, wants),
-            None if !matches!(wants.sections.first(), Some(Section::Request(..))) => {
+        let core = &mut self.core;
+        match cell.take_wants(|key, content| core.send_chunks(key, content)) {
+            Taken::Content(key, released, sent) => {
+                self.release(key, released);
+                self.conclude(key, cell, sent);
+            }
+            Taken::All(Some(key), wants) => self.fulfil(key, cell, wants),
+            Taken::All(None, wants) if !wants.is_request() => {
                 // It is opened with the promise of it; or never, if it has failed.
                 cell.put_back(wants);
             }
-            None if wants.is_taken_back() => {
+            Taken::All(None, wants) if wants.is_taken_back() => {
                 cell.fail(Error::Closed);
                 self.waiting.remove(cell);
             }
-            None => {
+            Taken::All(None, wants) => {
                 cell.put_back(wants);
                 self.waiting.push(cell);
             }
@@ -66,14 +70,14 @@ impl<T> Driver<T> {
     }
 
     fn open(&mut self, cell: &Arc<Cell>) {
-        let (_, mut wants) = cell.take_wants();
+        let mut wants = cell.take_all();
         if wants.is_taken_back() {
             return cell.fail(Error::Closed);
         }
-        if wants.sections.is_empty() {
+        if !wants.is_request() {
             return;
         }
-        let Section::Request(request, end_stream) = wants.sections.remove(0) else { return };
+        let Section::Request(request, end_stream) = wants.more().sections.remove(0) else { return };
         match self.core.open(*request, end_stream) {
             Ok(key) => {
                 self.register(key, cell);
@@ -84,12 +88,10 @@ impl<T> Driver<T> {
         }
     }
 
-    fn fulfil(&mut self, key: StreamKey, cell: &Arc<Cell>, wants: Wants) {
-        let Wants { sections, mut content, end, stop, released, reset } = wants;
-        if released > 0 {
-            self.core.release(key, released, Instant::now().into_std());
-            self.look_at_budget();
-        }
+    fn fulfil(&mut self, key: StreamKey, cell: &Arc<Cell>, mut wants: Wants) {
+        let More { sections, end, stop, reset } = wants.take_more();
+        let Wants { released, mut content, .. } = wants;
+        self.release(key, released);
         let mut result = Ok(());
         for section in sections {
             match section {
@@ -116,15 +118,28 @@ impl<T> Driver<T> {
             Some(End::Trailers(trailers)) => self.core.send_trailers(key, *trailers),
             None => Ok(()),
         });
-        if let Err(error @ Error::Usage(_)) = result {
-            cell.fail(error);
-            self.core.reset(key, ErrorCode::INTERNAL_ERROR);
-        }
+        self.conclude(key, cell, result);
         if let Some(code) = stop {
             self.core.stop(key, code);
         }
         if let Some(code) = reset {
             self.core.reset(key, code);
+        }
+    }
+
+    /// So much of the stream's content was read.
+    fn release(&mut self, key: StreamKey, length: usize) {
+        if length > 0 {
+            self.core.release(key, length, Instant::now().into_std());
+            self.look_at_budget();
+        }
+    }
+
+    /// Something was given to be sent, with this result.
+    fn conclude(&mut self, key: StreamKey, cell: &Cell, result: Result<(), Error>) {
+        if let Err(error @ Error::Usage(_)) = result {
+            cell.fail(error);
+            self.core.reset(key, ErrorCode::INTERNAL_ERROR);
         }
     }
 
@@ -157,7 +172,7 @@ impl<T> Driver<T> {
                 cell.received(Default::default(), end_stream);
                 self.register(stream, &cell);
                 let receive = RecvStream::new(Arc::clone(&cell), ErrorCode::NO_ERROR);
-                self.incoming.push_back((request.map(|()| receive), SendResponse::new(cell)));
+                self.incoming.push_back(((*request).map(|()| receive), SendResponse::new(cell)));
             }
             Event::Data { stream, data, end_stream } => {
                 let length = data.len();
@@ -170,17 +185,17 @@ impl<T> Driver<T> {
             }
             Event::Informational { stream, response } => {
                 if let Some(cell) = self.cell(stream) {
-                    cell.received_response(response, false);
+                    cell.received_response(*response, false);
                 }
             }
             Event::Response { stream, response, end_stream } => {
                 if let Some(cell) = self.cell(stream) {
-                    cell.received_response(response, end_stream);
+                    cell.received_response(*response, end_stream);
                 }
             }
             Event::Trailers { stream, trailers } => {
                 if let Some(cell) = self.cell(stream) {
-                    cell.received_trailers(trailers);
+                    cell.received_trailers(*trailers);
                 }
             }
             Event::Promise { stream, promised, request } => {
@@ -189,7 +204,7 @@ impl<T> Driver<T> {
                 self.register(promised, &cell);
                 let response = ResponseFuture::new(cell);
                 if let Some(parent) = self.cell(stream) {
-                    parent.received_promise(request, response);
+                    parent.received_promise(*request, response);
                 }
             }
             Event::Reset { stream, error } => {

@@ -4,6 +4,9 @@ use std::task::Waker;
 
 use bytes::BytesMut;
 
+use crate::event::SMALL;
+use crate::spare;
+
 /// What was received and not read yet, and who waits for it.
 #[derive(Debug, Default)]
 pub(super) struct Receiving {
@@ -23,15 +26,13 @@ pub(super) struct Receiving {
 
 impl Receiving {
     /// Adds content behind the rest.
-    pub(super) fn push(&mut self, mut content: BytesMut) {
+    pub(super) fn push(&mut self, content: BytesMut) {
         let is_small = content.len() <= SMALL;
         let last = self.more.as_mut().and_then(|more| more.back_mut()).unwrap_or(&mut self.content);
         if is_small && self.is_gathered && !last.is_empty() && last.len() < GATHERED {
             last.extend_from_slice(&content);
+            spare::give(content);
             return;
-        }
-        if is_small {
-            content = BytesMut::from(&content[..]);
         }
         self.is_gathered = is_small;
         if self.content.is_empty() {
@@ -60,7 +61,5 @@ impl Receiving {
     }
 }
 
-/// Up to this length, in bytes, content is copied together, so that a little of it does not hold a large read buffer.
-pub(super) const SMALL: usize = 2048;
 /// How much is copied together, in bytes.
 const GATHERED: usize = 16 << 10;

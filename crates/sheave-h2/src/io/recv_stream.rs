@@ -51,9 +51,9 @@ impl RecvStream {
 
     /// [`data`](Self::data) as a poll function.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BytesMut, Error>>> {
-        let data = ready!(self.cell.poll_content(cx));
-        if let Some(Ok(data)) = &data {
-            self.was_read(data.len());
+        let data = ready!(self.cell.poll_content(cx, self.releases));
+        if let (false, Some(Ok(data))) = (self.releases, &data) {
+            self.held += data.len();
         }
         Poll::Ready(data)
     }
@@ -119,7 +119,7 @@ impl AsyncRead for RecvStream {
         if buffer.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        let Some(data) = ready!(this.cell.poll_content(cx)) else { return Poll::Ready(Ok(())) };
+        let Some(data) = ready!(this.cell.poll_content(cx, false)) else { return Poll::Ready(Ok(())) };
         let mut data = data?;
         let length = data.len().min(buffer.remaining());
         buffer.put_slice(&data[..length]);

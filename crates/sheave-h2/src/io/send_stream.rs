@@ -2,7 +2,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Buf;
 use http::HeaderMap;
@@ -47,18 +47,13 @@ impl SendStream {
 
     /// Ready once there is room to send something, however much.
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.cell.poll_room(cx).map_ok(|_| ())
+        self.cell.poll_room(cx)
     }
 
     /// Sends as much of `data` as there is room for, without copying what lies in `Bytes` of its own. Ready with how much
     /// that is, once it is something.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, data: &mut impl Buf) -> Poll<Result<usize, Error>> {
-        let room = ready!(self.cell.poll_room(cx))?;
-        let length = room.min(data.remaining());
-        if length > 0 {
-            self.cell.send(data, length);
-        }
-        Poll::Ready(Ok(length))
+        self.cell.poll_send(cx, data)
     }
 
     /// Ends what is sent.

@@ -140,7 +140,7 @@ impl Wire {
             Event::Response { response, .. } | Event::Informational { response, .. } => {
                 self.headers = response.headers().clone();
             }
-            Event::Trailers { trailers, .. } => self.headers = trailers.clone(),
+            Event::Trailers { trailers, .. } => self.headers = (**trailers).clone(),
             _ => {}
         }
         let end = |end_stream| if end_stream { " end" } else { "" };

@@ -61,6 +61,11 @@ impl Stall {
         self.progress
     }
 
+    /// Whether the last write has to be gone on with.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// Everything was written: holds nothing any more.
     pub(super) fn clear(&mut self) {
         if self.waiting.take().is_some() {

@@ -365,6 +365,10 @@ pub(super) fn poll_write(
     stall: &mut Stall,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Error>> {
+    if outgoing.is_idle() && !stall.is_waiting() {
+        // Whatever was written was flushed.
+        return Poll::Ready(Ok(()));
+    }
     loop {
         let output = outgoing.transmit();
         let before = output.len();

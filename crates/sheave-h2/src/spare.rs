@@ -1,0 +1,87 @@
+//! Small buffers that are used again: for what comes and goes with every message, while nobody who is idle holds one.
+
+use std::cell::RefCell;
+
+use bytes::{Buf, BytesMut};
+
+/// How large a new one is, in bytes.
+const NEW: usize = 512;
+/// The largest that is kept, in bytes, and how many are: so a thread holds 512 KiB at most.
+const LARGEST: usize = 8 << 10;
+const MOST: usize = 64;
+
+thread_local! {
+    static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An empty buffer with some room.
+pub(crate) fn take() -> BytesMut {
+    let spare = SPARE.with_borrow_mut(Vec::pop);
+    spare.unwrap_or_else(|| BytesMut::with_capacity(NEW))
+}
+
+/// Takes back a buffer that nobody else holds any memory of.
+pub(crate) fn give(mut buffer: BytesMut) {
+    buffer.clear();
+    if buffer.try_reclaim(NEW) && buffer.capacity() <= LARGEST {
+        SPARE.with_borrow_mut(|spare| {
+            if spare.len() < MOST {
+                spare.push(buffer);
+            }
+        });
+    }
+}
+
+/// Takes back a buffer of unknown origin: it is kept if its memory turns out to be its own alone.
+pub(crate) fn recycle(mut buffer: BytesMut) {
+    buffer.advance(buffer.len());
+    // It gets more room than it seems to have only out of what was in it, if nobody holds that.
+    if buffer.try_reclaim(buffer.capacity() + 1) {
+        give(buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_is_taken_again() {
+        let mut buffer = take();
+        buffer.extend_from_slice(&[7; 100]);
+        let memory = buffer.as_ptr();
+        buffer.advance(100);
+        recycle(buffer);
+        let mut buffer = take();
+        assert!(buffer.is_empty() && buffer.capacity() >= NEW);
+        buffer.extend_from_slice(b"x");
+        assert_eq!(buffer.as_ptr(), memory);
+    }
+
+    #[test]
+    fn a_part_of_a_larger_buffer_is_not_kept() {
+        let kept = || SPARE.with_borrow(Vec::len);
+        let before = kept();
+        let mut large = BytesMut::zeroed(100 << 10);
+        let mut part = large.split_to(1000);
+        part.clear();
+        recycle(part);
+        let mut part = large.split_to(1000);
+        part.advance(1000);
+        recycle(part);
+        // Alone it is too large.
+        large.advance(large.len());
+        recycle(large);
+        assert_eq!(kept(), before);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_is_worth_it() {
+        (0..2 * MOST).for_each(|_| give(BytesMut::with_capacity(NEW)));
+        assert_eq!(SPARE.with_borrow(Vec::len), MOST);
+        SPARE.with_borrow_mut(Vec::clear);
+        give(BytesMut::with_capacity(LARGEST + 1));
+        give(BytesMut::new());
+        assert_eq!(SPARE.with_borrow(Vec::len), 0);
+    }
+}
