@@ -1,99 +1,60 @@
-//! The load generator: `load --address HOST:PORT --pid PID [--connections N] [--in-flight N] [--messages N]
-//! [--length BYTES]`.
+//! The load generator: drives an echo server or an HTTP/2 server from one thread, checks what comes back, and tells how
+//! long that took and what processor time the server used for it.
 //!
-//! It sends texts over permessage-deflate with context takeover to an echo server, a tenth of them to warm up, and checks
-//! every echo. Then it prints, of the rest, `messages=… bytes=… cpu_ticks=… seconds=…`: what came back, the bytes that the
-//! server wrote for it, and the processor time that the server's process `PID` took, in ticks of the system's clock.
+//! ```text
+//! load --address HOST:PORT --pid PID --http1|--http2 [--tls] [--deflate takeover|no-takeover]
+//!      --workload echo|open|idle|fairness|get --connections N [--sockets N] [--in-flight N] [--length BYTES] [--text]
+//!      (--millis N | --messages N)
+//! ```
+//!
+//! It prints `messages=… seconds=… cpu_ns=… bytes=… p50_ns=… p99_ns=… p999_ns=… load_cpu_ns=…` about what came after the
+//! warm-up, which is a tenth as long and comes before. The bytes are those that came from the server; `cpu_ns` is the
+//! processor time of process `PID`, `load_cpu_ns` its own. `--workload idle` prints `sockets=… rss_before=… rss_after=…`,
+//! `--workload fairness` also `bulk_messages=…`. At any wrong echo or answer it ends with an error.
+//!
+//! The lengths and kinds of all messages are checked, and the content of one in 61, or of all that are compressed.
 
-mod connection;
+mod drive;
+mod frames;
+mod histogram;
+mod http1;
+mod http2;
+mod measure;
+mod options;
+mod process;
+mod ring;
+mod run;
+mod socket;
 mod text;
+mod tls;
+mod transport;
 
 use std::error::Error;
-use std::net::SocketAddr;
-use std::time::Instant;
+use std::io;
 
-use connection::Connection;
-
-struct Options {
-    address: SocketAddr,
-    pid: u32,
-    connections: usize,
-    in_flight: usize,
-    messages: usize,
-    length: usize,
-}
+use options::{Options, Workload};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse()?;
-    tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(run(&options))
-}
-
-async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let mut connections = Vec::new();
-    for seed in 0..options.connections {
-        connections.push(Connection::open(options.address, seed as u64, options.length).await?);
+    if options.workload == Workload::Idle {
+        let idle = drive::idle(&options)?;
+        println!("sockets={} rss_before={} rss_after={}", idle.sockets, idle.before, idle.after);
+        return Ok(());
     }
-    let each = options.messages / options.connections;
-    let (connections, _) = all(connections, each / 10, options.in_flight).await?;
-    let (ticks, started) = (cpu_ticks(options.pid)?, Instant::now());
-    let (_, bytes) = all(connections, each, options.in_flight).await?;
-    let (seconds, ticks) = (started.elapsed().as_secs_f64(), cpu_ticks(options.pid)? - ticks);
-    println!("messages={} bytes={bytes} cpu_ticks={ticks} seconds={seconds}", each * options.connections);
+    let report = drive::measure(&options)?;
+    let [p50, p99, p999] = report.latencies;
+    print!(
+        "messages={} seconds={:.6} cpu_ns={} bytes={} p50_ns={p50} p99_ns={p99} p999_ns={p999} load_cpu_ns={}",
+        report.messages, report.seconds, report.cpu_ns, report.bytes, report.load_cpu_ns,
+    );
+    if options.workload == Workload::Fairness {
+        print!(" bulk_messages={}", report.bulk);
+    }
+    println!();
     Ok(())
 }
 
-/// Has every connection send so many messages. Gives them back, with how many bytes came.
-async fn all(
-    connections: Vec<Connection>,
-    messages: usize,
-    in_flight: usize,
-) -> Result<(Vec<Connection>, u64), Box<dyn Error>> {
-    let tasks: Vec<_> = connections
-        .into_iter()
-        .map(|mut connection| {
-            tokio::spawn(async move {
-                let bytes = connection.run(messages, in_flight).await;
-                bytes.map(|bytes| (connection, bytes))
-            })
-        })
-        .collect();
-    let (mut back, mut sum) = (Vec::new(), 0);
-    for task in tasks {
-        let (connection, bytes) = task.await??;
-        back.push(connection);
-        sum += bytes;
-    }
-    Ok((back, sum))
-}
-
-/// User and system time of a process so far: the 14th and 15th field of its `stat`.
-fn cpu_ticks(pid: u32) -> Result<u64, Box<dyn Error>> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field is a name that may hold anything.
-    let (_, fields) = stat.rsplit_once(") ").ok_or("no stat")?;
-    let ticks: Vec<u64> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
-    Ok(ticks.iter().sum())
-}
-
-impl Options {
-    fn parse() -> Result<Self, Box<dyn Error>> {
-        use lexopt::prelude::{Long, ValueExt as _};
-        let (mut address, mut pid) = (None, None);
-        let (mut connections, mut in_flight, mut messages, mut length) = (1, 1, 100_000, 1024);
-        let mut parser = lexopt::Parser::from_env();
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Long("address") => address = Some(parser.value()?.parse()?),
-                Long("pid") => pid = Some(parser.value()?.parse()?),
-                Long("connections") => connections = parser.value()?.parse::<usize>()?.max(1),
-                Long("in-flight") => in_flight = parser.value()?.parse::<usize>()?.max(1),
-                Long("messages") => messages = parser.value()?.parse()?,
-                Long("length") => length = parser.value()?.parse::<usize>()?.max(64),
-                other => return Err(other.unexpected().into()),
-            }
-        }
-        let address = address.ok_or("--address is missing")?;
-        let pid = pid.ok_or("--pid is missing")?;
-        Ok(Self { address, pid, connections, in_flight, messages, length })
-    }
+/// The server did what it may not, or not what was asked for.
+fn bad(what: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.into())
 }

@@ -51,6 +51,7 @@ const WORDS: [&str; 20] = [
 
 /// A text of exactly `length` bytes.
 pub(crate) fn json(random: &mut Random, length: usize) -> String {
+    const END: &str = "\"}]}";
     let mut text = format!("{{\"batch\":\"{:016x}\",\"events\":[", random.next());
     while text.len() + 300 < length {
         let words: Vec<_> = (0..3 + random.below(4)).map(|_| random.one_of(&WORDS)).collect();
@@ -73,9 +74,29 @@ pub(crate) fn json(random: &mut Random, length: usize) -> String {
         );
     }
     text += "{\"token\":\"";
-    const END: &str = "\"}]}";
+    if text.len() + END.len() > length {
+        // Too short for an event. What is there is ASCII.
+        text += END;
+        text.truncate(length);
+        return text;
+    }
     while text.len() < length - END.len() {
         text.push(char::from(b"0123456789abcdef"[random.below(16) as usize]));
     }
     text + END
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_the_length_that_was_asked_for() {
+        let mut random = Random(1);
+        for length in (0..700).chain([1024, 4096, 65_536]) {
+            assert_eq!(json(&mut random, length).len(), length);
+        }
+        // The words that are not ASCII occur.
+        assert!(!json(&mut random, 65_536).is_ascii());
+    }
 }

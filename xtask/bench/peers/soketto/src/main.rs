@@ -5,7 +5,7 @@
 //! speed. In batches the `Sender` is flushed when the `Receiver` has to wait. The library does not check text; the example
 //! does (`str::from_utf8`), and so does this.
 //!
-//! It compresses by miniz_oxide's or zlib's fastest level only, and without context takeover only.
+//! It compresses by zlib's fastest level only, and without context takeover only.
 
 use bench_common::{Client, ClientOptions, Command, Deflate, Error, Io, Serve, flush_before_waiting};
 use futures_util::io::{BufReader, BufWriter};
