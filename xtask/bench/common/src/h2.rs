@@ -14,11 +14,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use crate::{Error, Io};
 
 /// hyper's server with room for many streams: by default it has 200. The windows are left as they are, 1 MiB for a stream
-/// and 1 MiB for all, but for the latter: what one stream leaves unread would stop the others.
+/// and 1 MiB for all, but for the latter: what one stream leaves unread would stop the others. Nor is a connection ended
+/// after 1024 streams on which something came that was too late: a WebSocket that is dropped behind its Close resets its
+/// stream, and the client's end of it is still to come.
 pub fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.max_concurrent_streams(10_000);
     builder.initial_connection_window_size(16 << 20);
+    builder.max_local_error_reset_streams(None);
     builder.enable_connect_protocol();
     builder
 }

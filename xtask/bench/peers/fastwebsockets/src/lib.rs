@@ -1,6 +1,11 @@
 //! How fastwebsockets echoes, over HTTP/1.1 and over hyper's HTTP/2.
 
-use bench_common::{Error, flush_before_waiting};
+use std::future::{poll_fn, ready};
+use std::pin::pin;
+use std::sync::Mutex;
+use std::task::Poll;
+
+use bench_common::Error;
 use fastwebsockets::{
     FragmentCollector, FragmentCollectorRead, Frame, OpCode, WebSocket, WebSocketError, WebSocketWrite,
 };
@@ -41,10 +46,7 @@ pub async fn echo(ws: WebSocket<Transport>, batch: bool) -> Result<(), Error> {
 async fn echo_in_batches(mut ws: Split) -> Result<(), Error> {
     loop {
         let Split { reader, writer } = &mut ws;
-        let (frame, owed) = receive(reader, writer).await?;
-        if let Some(owed) = owed {
-            writer.write_frame(owed).await?;
-        }
+        let frame = receive(reader, writer).await?;
         match frame.opcode {
             OpCode::Close => return Ok(writer.flush().await?),
             OpCode::Text | OpCode::Binary => writer.write_frame(frame).await?,
@@ -69,10 +71,7 @@ impl Split {
     /// Those of the library.
     pub async fn receive(&mut self) -> Result<usize, Error> {
         loop {
-            let (frame, owed) = receive(&mut self.reader, &mut self.writer).await?;
-            if let Some(owed) = owed {
-                self.writer.write_frame(owed).await?;
-            }
+            let frame = receive(&mut self.reader, &mut self.writer).await?;
             match frame.opcode {
                 OpCode::Close => return Err("closed".into()),
                 OpCode::Text | OpCode::Binary => return Ok(frame.payload.len()),
@@ -82,17 +81,36 @@ impl Split {
     }
 }
 
-/// The next frame that is a whole message, and what is to be answered to a Ping or a Close.
+/// The next frame that is a whole message. What was written, and what is owed for a Ping or a Close, leaves before this waits.
 async fn receive<'a>(
     reader: &'a mut FragmentCollectorRead<ReadHalf<Transport>>,
     writer: &mut WebSocketWrite<BufWriter<WriteHalf<Transport>>>,
-) -> Result<(Frame<'a>, Option<Frame<'static>>), Error> {
-    let mut owed = None;
+) -> Result<Frame<'a>, Error> {
+    // Whoever reads on after a Ping does so before it returns.
+    let owed = Mutex::new(None);
     let mut post = |frame| {
-        owed = Some(frame);
-        std::future::ready(Ok::<_, WebSocketError>(()))
+        if let Ok(mut owed) = owed.lock() {
+            *owed = Some(frame);
+        }
+        ready(Ok::<_, WebSocketError>(()))
     };
-    let frame =
-        flush_before_waiting(reader.read_frame(&mut post), async || Ok(writer.flush().await?)).await??;
-    Ok((frame, owed))
+    let take = || owed.lock().ok().and_then(|mut owed| owed.take());
+    let mut read = pin!(reader.read_frame(&mut post));
+    let mut flushed = false;
+    loop {
+        let next = poll_fn(|cx| match read.as_mut().poll(cx) {
+            Poll::Ready(frame) => Poll::Ready(Some(frame)),
+            Poll::Pending if flushed && owed.lock().is_ok_and(|owed| owed.is_none()) => Poll::Pending,
+            Poll::Pending => Poll::Ready(None),
+        });
+        let frame = next.await;
+        if let Some(answer) = take() {
+            writer.write_frame(answer).await?;
+        }
+        if let Some(frame) = frame {
+            return Ok(frame?);
+        }
+        writer.flush().await?;
+        flushed = true;
+    }
 }

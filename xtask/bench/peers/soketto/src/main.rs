@@ -5,13 +5,13 @@
 //! speed. In batches the `Sender` is flushed when the `Receiver` has to wait. The library does not check text; the example
 //! does (`str::from_utf8`), and so does this.
 //!
-//! It compresses by zlib's fastest level only, and without context takeover only.
+//! It cannot inflate with a flate2 of today: its `Deflate` calls `finish` on what has no final block, which flate2 1.1.11
+//! answers with "incomplete deflate stream", so that it is left out.
 
-use bench_common::{Client, ClientOptions, Command, Deflate, Error, Io, Serve, flush_before_waiting};
+use bench_common::{Client, ClientOptions, Command, Error, Io, Serve, flush_before_waiting};
 use futures_util::io::{BufReader, BufWriter};
-use soketto::extension::deflate;
 use soketto::handshake::{self, ServerResponse, server};
-use soketto::{Data, Mode, Receiver, Sender};
+use soketto::{Data, Receiver, Sender};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
 type Buffered<S> = BufReader<BufWriter<Compat<S>>>;
@@ -20,11 +20,8 @@ fn main() -> Result<(), Error> {
     match Command::parse()? {
         Command::Server(options) => {
             let options = options.without_http2("soketto has no HTTP/2");
-            let takeover = options.deflate.is_some_and(|deflate| deflate.takeover);
-            let options = options.without(takeover, "soketto compresses without context takeover only");
-            let other = options.deflate.is_some_and(|deflate| deflate.level != 1);
-            let options = options.without(other, "soketto compresses with level 1 only");
-            bench_common::serve(&options, Echo { batch: options.batch, deflate: options.deflate })
+            let options = options.without_deflate("soketto 0.8.1 with flate2 1.1.11 cannot inflate");
+            bench_common::serve(&options, Echo { batch: options.batch })
         }
         Command::Client(options) => bench_common::run_client(&options, async || {
             let mut client = handshake::Client::new(buffered(options.connect().await?), "localhost", "/");
@@ -44,15 +41,11 @@ fn buffered<S: Io>(io: S) -> Buffered<S> {
 #[derive(Clone)]
 struct Echo {
     batch: bool,
-    deflate: Option<Deflate>,
 }
 
 impl Serve for Echo {
     async fn serve(self, io: impl Io) -> Result<(), Error> {
         let mut server = handshake::Server::new(buffered(io));
-        if self.deflate.is_some() {
-            server.add_extension(Box::new(deflate::Deflate::new(Mode::Server)));
-        }
         let key = server.receive_request().await?.key();
         server.send_response(&server::Response::Accept { key, protocol: None }).await?;
         let (mut sender, mut receiver) = server.into_builder().finish();

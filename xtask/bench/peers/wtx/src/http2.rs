@@ -39,16 +39,19 @@ fn params() -> HttpRecvParams {
         .set_max_body_len(u32::MAX)
 }
 
-async fn echo<TCX: TlsCtxSk>(stream: ServerStream<OwnedWriteHalf, TCX>) -> wtx::Result<()> {
+async fn echo<TCX: TlsCtxSk>(mut stream: ServerStream<OwnedWriteHalf, TCX>) -> wtx::Result<()> {
     let rng = Xorshift64::from_getrandom()?;
-    let mut ws = WebSocketOverStream::new(&Headers::new(), false, rng, stream).await?;
+    let mut ws = WebSocketOverStream::new(&Headers::new(), false, rng, &mut stream).await?;
     let mut buffer = Vector::new();
     loop {
         let mut frame = ws.read_frame(&mut buffer).await?;
         match frame.op_code() {
             OpCode::Binary | OpCode::Text => ws.write_frame(&mut frame).await?,
-            OpCode::Close => return ws.close().await,
+            // It was answered. Its `close` would send another one.
+            OpCode::Close => break,
             _ => {}
         }
     }
+    stream.common().send_data(&[], true).await?;
+    stream.common().clear().await
 }
