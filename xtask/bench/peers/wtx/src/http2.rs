@@ -4,7 +4,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use wtx::collections::Vector;
 use wtx::http::{Headers, HttpRecvParams, Protocol};
-use wtx::http2::{Http2, Http2Buffer, ServerStream, WebSocketOverStream};
+use wtx::http2::{Http2, Http2Buffer, Http2ErrorCode, Http2RecvStatus, ServerStream, WebSocketOverStream};
 use wtx::net::Stream as _;
 use wtx::rng::{ChaCha20, CryptoSeedableRng as _, Xorshift64};
 use wtx::tls::{TlsAcceptor, TlsConfig, TlsCtxSk};
@@ -47,11 +47,13 @@ async fn echo<TCX: TlsCtxSk>(mut stream: ServerStream<OwnedWriteHalf, TCX>) -> w
         let mut frame = ws.read_frame(&mut buffer).await?;
         match frame.op_code() {
             OpCode::Binary | OpCode::Text => ws.write_frame(&mut frame).await?,
-            // It was answered. Its `close` would send another one.
+            // It was answered.
             OpCode::Close => break,
             _ => {}
         }
     }
-    stream.common().send_data(&[], true).await?;
+    // Its `close` would send another Close, and a reset at once, after which the client's end ends the connection.
+    while matches!(stream.common().recv_data(|_| Ok(())).await?, Http2RecvStatus::Ongoing(())) {}
+    stream.common().send_reset(Http2ErrorCode::NoError).await;
     stream.common().clear().await
 }

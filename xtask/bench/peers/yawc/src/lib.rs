@@ -17,6 +17,7 @@ pub fn options(batch: bool, deflate: Option<Deflate>) -> Options {
         options = options.with_read_buffer_capacity(128 << 10).with_backpressure_boundary(64 << 10);
     }
     if let Some(Deflate { level, takeover }) = deflate {
+        // The windows are left alone: it would demand one of the client that did not offer that.
         options = options.with_compression_level(CompressionLevel::new(level.into()));
         if !takeover {
             options = options.server_no_context_takeover().client_no_context_takeover();
