@@ -32,8 +32,10 @@ pub(crate) fn give(mut buffer: BytesMut) {
     }
 }
 
-/// Takes back a buffer of unknown origin: it is kept if its memory turns out to be its own alone.
-pub(crate) fn recycle(mut buffer: BytesMut) {
+/// Gives back content that was received and is not needed any more, so that its memory is used again for what comes next
+/// on any connection of this thread. It need not be given back: then it is freed like others.
+pub fn recycle(mut buffer: BytesMut) {
+    // Kept is what turns out to have its memory alone.
     buffer.advance(buffer.len());
     // It gets more room than it seems to have only out of what was in it, if nobody holds that.
     if buffer.try_reclaim(buffer.capacity() + 1) {

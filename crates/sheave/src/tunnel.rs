@@ -10,7 +10,7 @@ use http::Response;
 use crate::carrier::Berth;
 use crate::h2;
 use crate::h2::io::server::SendResponse;
-use crate::h2::io::{RecvStream, SendStream, recycle};
+use crate::h2::io::{RecvStream, SendStream};
 use crate::ws::Output;
 
 /// A stream: a request and its response to come, or the WebSocket that it has become (RFC 8441 §5).
@@ -121,13 +121,13 @@ impl Inlet {
         let length = data.len();
         self.is_loose = true;
         if input.is_empty() {
-            recycle(std::mem::replace(input, data));
+            h2::recycle(std::mem::replace(input, data));
             self.cut = 0;
         } else {
             // A claimed length earns room only in proportion to what has really come.
             input.reserve(missing.clamp(length, length.max(input.len())));
             input.extend_from_slice(&data);
-            recycle(data);
+            h2::recycle(data);
         }
         Poll::Ready(Ok(length))
     }
@@ -141,7 +141,7 @@ impl Inlet {
         let has_grown = input.len() <= LITTLE || input.len() >= 2 * self.cut;
         if self.is_loose && has_grown && input.len() <= MOST {
             let start = BytesMut::from(&input[..]);
-            recycle(std::mem::replace(input, start));
+            h2::recycle(std::mem::replace(input, start));
             self.cut = input.len();
             self.is_loose = false;
         }

@@ -19,14 +19,6 @@ mod transport;
 mod waiting;
 mod woken;
 
-use bytes::BytesMut;
-
 pub use self::handle::Handle;
 pub use self::recv_stream::RecvStream;
 pub use self::send_stream::SendStream;
-
-/// Gives back what a [`RecvStream`] gave and is not needed any more, so that its memory is used again for what comes next on
-/// any connection of this thread. It need not be: then it is freed like others.
-pub fn recycle(content: BytesMut) {
-    crate::spare::recycle(content);
-}

@@ -52,7 +52,7 @@ pub struct ClientOptions {
 }
 
 impl Command {
-    /// The command line. The process of a server ends with its standard input.
+    /// The command line.
     ///
     /// # Errors
     /// If it is another.
@@ -85,10 +85,6 @@ impl Command {
             return Ok(Self::Client(ClientOptions { address, messages, in_flight, length, batch }));
         }
         server.deflate = level.map(|level| Deflate { level, takeover });
-        std::thread::spawn(|| {
-            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-            exit(0);
-        });
         Ok(Self::Server(server))
     }
 

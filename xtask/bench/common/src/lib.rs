@@ -9,11 +9,13 @@ mod command;
 pub mod h2;
 mod server;
 mod stream;
+mod wait;
 
 pub use client::{Client, run_client};
 pub use command::{ClientOptions, Command, Deflate, ServerOptions};
 pub use server::{Io, Serve, certificate, serve, serve_on};
 pub use stream::{StreamClient, echo, next};
+pub use wait::flush_before_waiting;
 
 /// What may go wrong.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::process::exit;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -73,8 +74,12 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Tells where the server listens, and which process it is.
+/// Tells where the server listens, and which process it is, which from now on ends with its standard input.
 fn listening(address: SocketAddr) {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        exit(0);
+    });
     println!("listening on {address} {}", std::process::id());
     let _ = std::io::stdout().flush();
 }
