@@ -21,12 +21,13 @@ use crate::{Outcome, Tally, workspace};
 /// `cargo xtask bench [--suite S,S/W] [--rounds N] [--only LIBRARY,LIBRARY]`, or `cargo xtask bench --check`.
 pub(crate) fn task(mut args: lexopt::Parser) -> Outcome {
     use lexopt::prelude::{Long, ValueExt as _};
-    let mut options = Options { suites: Vec::new(), only: Vec::new(), rounds: 5 };
+    let mut options = Options { suites: Vec::new(), only: Vec::new(), rounds: 5, builds: true };
     while let Some(arg) = args.next().map_err(|error| error.to_string())? {
         match arg {
             Long("check") => return check::task(args),
             Long("suite") => options.suites = list(&mut args)?,
             Long("only") => options.only = list(&mut args)?,
+            Long("no-build") => options.builds = false,
             Long("rounds") => {
                 let value = args.value().and_then(|value| value.parse());
                 options.rounds = value.map_err(|error| error.to_string())?;
@@ -42,6 +43,8 @@ struct Options {
     /// Libraries; all if there is none.
     only: Vec<String>,
     rounds: usize,
+    /// Whether programs are built first, or taken as they are.
+    builds: bool,
 }
 
 impl Options {
@@ -50,7 +53,7 @@ impl Options {
         programs::check_machine()?;
         programs::needs("strace", "strace")?;
         let toolchain = Toolchain::find()?;
-        let programs = build(&toolchain, &plan)?;
+        let programs = self.programs(&toolchain, &plan)?;
         let mut tables = plan;
         for round in 1..=self.rounds {
             eprintln!("round {round} of {}", self.rounds);
@@ -86,12 +89,16 @@ impl Options {
             let known: Vec<_> = LIBRARIES.iter().map(|library| library.name).collect();
             return Err(format!("no library is called {unknown:?}: {}", known.join(", ")));
         }
-        let row = |contender| Row { contender, costs: Ok(Vec::new()), calls: None };
+        let row = |workload: &Workload, contender: Contender| {
+            let costs = contender.fails(workload).map_or(Ok(Vec::new()), |why| Err(why.to_owned()));
+            Row { contender, costs, calls: None }
+        };
         let plan: Vec<_> = WORKLOADS
             .iter()
             .filter(|workload| workload.is_in(&self.suites))
             .map(|workload| {
-                (*workload, Contender::of(workload).into_iter().filter(wanted).map(row).collect::<Vec<_>>())
+                let contenders = Contender::of(workload).into_iter().filter(wanted);
+                (*workload, contenders.map(|contender| row(workload, contender)).collect::<Vec<_>>())
             })
             .filter(|(_, rows)| !rows.is_empty())
             .collect();
@@ -101,6 +108,26 @@ impl Options {
             return Err(format!("no workload is called that: {}", known.join(", ")));
         }
         Ok(plan)
+    }
+
+    /// Every program that the plan needs.
+    fn programs(&self, toolchain: &Toolchain, plan: &[(Workload, Vec<Row>)]) -> Result<Programs, String> {
+        let get = |package| {
+            if !self.builds {
+                return Ok(programs::built(package));
+            }
+            eprintln!("building {package}");
+            toolchain.build(package)
+        };
+        let (load, floor) = (get("load")?, get("floor")?);
+        let mut peers = Vec::new();
+        for row in plan.iter().flat_map(|(_, rows)| rows) {
+            let program = row.contender.library.program;
+            if program != NGHTTPD && peers.iter().all(|(name, _)| *name != program) {
+                peers.push((program, get(program)?));
+            }
+        }
+        Ok(Programs { load, floor, peers })
     }
 
     /// What failed with sheave is a failure; what failed with a peer is told in its row.
@@ -139,20 +166,6 @@ impl Row {
             Err(why) => self.costs = Err(why),
         }
     }
-}
-
-/// Every program that the plan needs.
-fn build(toolchain: &Toolchain, plan: &[(Workload, Vec<Row>)]) -> Result<Programs, String> {
-    eprintln!("building");
-    let (load, floor) = (toolchain.build("load")?, toolchain.build("floor")?);
-    let mut peers = Vec::new();
-    for row in plan.iter().flat_map(|(_, rows)| rows) {
-        let program = row.contender.library.program;
-        if program != NGHTTPD && peers.iter().all(|(name, _)| *name != program) {
-            peers.push((program, toolchain.build(program)?));
-        }
-    }
-    Ok(Programs { load, floor, peers })
 }
 
 /// The packages that are measured, and the versions that the lock file pins.

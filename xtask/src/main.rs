@@ -41,7 +41,7 @@ usage: cargo xtask <task>
                             of which it leaves pictures under target/browser
   h2 [conformance|interop]  a conformance suite against sheave's HTTP/2 server; other implementations of HTTP/2 and HPACK
                             against sheave, both ways, plain and over TLS
-  bench [--suite NAME,NAME] [--only LIBRARY,LIBRARY] [--rounds N]
+  bench [--suite NAME,NAME] [--only LIBRARY,LIBRARY] [--rounds N] [--no-build]
                             sheave beside other libraries, which are built from the registry: processor time and system
                             calls per message, bytes per idle socket
   bench --check             what can be counted exactly, against what it was: instructions, system calls, bytes

@@ -11,6 +11,8 @@ pub(super) struct Library {
     /// The packages whose versions are told, if they are not of this repository.
     pub(super) packages: &'static [&'static str],
     can: &'static [Can],
+    /// Workloads, or suites, that it does not survive, and why.
+    fails: &'static [(&'static str, &'static str)],
     /// What a reader of the numbers has to know.
     pub(super) note: &'static str,
 }
@@ -20,7 +22,6 @@ enum Can {
     Http1,
     Http2,
     Tls,
-    /// Over HTTP/2 too.
     Deflate,
     /// Several messages in a write.
     Batch,
@@ -33,112 +34,119 @@ use Can::{Batch, Client, Deflate, Get, Http1, Http2, Tls};
 
 pub(super) const SHEAVE: &str = "sheave";
 pub(super) const FLOOR: &str = "floor";
-
 /// Debian's, which is no program of the benchmark.
 pub(super) const NGHTTPD: &str = "nghttpd";
 
-pub(super) const LIBRARIES: [Library; 17] = [
+const NONE: Library = Library { name: "", program: "", packages: &[], can: &[], fails: &[], note: "" };
+const CUTS: &str = "takes what one read brought for one frame";
+
+pub(super) const LIBRARIES: [Library; 18] = [
     Library {
         name: SHEAVE,
         program: "bench_sheave",
-        packages: &[],
         can: &[Http1, Http2, Tls, Deflate, Batch, Client, Get],
-        note: "",
+        ..NONE
     },
     Library {
         name: FLOOR,
         program: "floor",
-        packages: &[],
-        can: &[Http1, Http2, Batch],
-        note: "checks nothing",
+        can: &[Http1, Http2, Batch, Get],
+        note: "a loop over epoll that checks nothing: how little the kernel leaves",
+        ..NONE
     },
     Library {
         name: "tokio-tungstenite",
         program: "bench_tokio_tungstenite",
         packages: &["tokio-tungstenite"],
         can: &[Http1, Tls, Batch, Client],
-        note: "",
+        ..NONE
     },
     Library {
         name: "tokio-websockets",
         program: "bench_tokio_websockets",
         packages: &["tokio-websockets"],
         can: &[Http1, Tls, Batch, Client],
-        note: "",
+        ..NONE
     },
     Library {
         name: "fastwebsockets",
         program: "bench_fastwebsockets",
         packages: &["fastwebsockets"],
-        can: &[Http1, Tls, Client],
-        note: "",
+        can: &[Http1, Tls, Batch, Client],
+        ..NONE
     },
     Library {
         name: "soketto",
         program: "bench_soketto",
         packages: &["soketto"],
-        can: &[Http1, Tls, Deflate, Batch, Client],
-        note: "",
+        can: &[Http1, Tls, Batch, Client],
+        note: "its deflate fails with today's flate2, so it is left out there",
+        ..NONE
     },
     Library {
         name: "wtx",
         program: "bench_wtx",
         packages: &["wtx"],
-        can: &[Http1, Http2, Deflate, Client],
-        note: "",
+        can: &[Http1, Http2, Tls, Deflate, Client],
+        fails: &[("h2/8x64", CUTS), ("h2/100x4", CUTS), ("h2/64k", CUTS), ("h2/fair", CUTS)],
+        note: "writes after each message; its own TLS",
     },
     Library {
         name: "yawc",
         program: "bench_yawc",
         packages: &["yawc"],
         can: &[Http1, Tls, Deflate, Batch, Client],
-        note: "",
+        note: "UTF-8 checks are turned on, as in its own benchmark",
+        ..NONE
     },
     Library {
         name: "sockudo-ws",
         program: "bench_sockudo",
         packages: &["sockudo-ws"],
         can: &[Http1, Http2, Tls, Deflate, Batch, Client],
-        note: "",
+        fails: &[("churn/h2", "ends a connection after some thousand sockets (GOAWAY 11)")],
+        ..NONE
+    },
+    Library {
+        name: "sockudo-ws, raw loop",
+        program: "bench_sockudo_raw",
+        packages: &["sockudo-ws"],
+        can: &[Http1, Tls, Batch],
+        note: "does not check UTF-8",
+        ..NONE
     },
     Library {
         name: "axum",
         program: "bench_axum",
         packages: &["axum", "hyper"],
         can: &[Http1, Http2, Tls, Batch],
-        note: "",
+        ..NONE
     },
     Library {
         name: "hyper + tokio-tungstenite",
         program: "bench_hyper_tungstenite",
         packages: &["hyper", "tokio-tungstenite"],
-        can: &[Http2, Batch],
-        note: "",
+        can: &[Http2, Tls, Batch],
+        ..NONE
     },
     Library {
         name: "hyper + fastwebsockets",
         program: "bench_hyper_fastwebsockets",
         packages: &["hyper", "fastwebsockets"],
-        can: &[Http2],
-        note: "",
+        can: &[Http2, Tls, Batch],
+        ..NONE
     },
     Library {
         name: "hyper + yawc",
         program: "bench_hyper_yawc",
         packages: &["hyper", "yawc"],
-        can: &[Http2, Batch],
-        note: "",
+        can: &[Http2, Tls, Batch],
+        ..NONE
     },
-    Library { name: "hyper", program: "bench_hyper_get", packages: &["hyper"], can: &[Get], note: "" },
-    Library { name: "h2", program: "bench_h2_get", packages: &["h2"], can: &[Get], note: "" },
-    Library {
-        name: "wtx (HTTP/2 server)",
-        program: "bench_wtx_get",
-        packages: &["wtx"],
-        can: &[Get],
-        note: "",
-    },
-    Library { name: NGHTTPD, program: NGHTTPD, packages: &[], can: &[Get], note: "Debian's, in C" },
+    Library { name: "hyper", program: "bench_hyper_get", packages: &["hyper"], can: &[Get], ..NONE },
+    Library { name: "h2", program: "bench_h2_get", packages: &["h2"], can: &[Get], ..NONE },
+    Library { name: "wtx, HTTP/2 server", program: "bench_wtx_get", packages: &["wtx"], can: &[Get], ..NONE },
+    Library { name: NGHTTPD, program: NGHTTPD, can: &[Get], note: "Debian's, in C", ..NONE },
 ];
 
 /// A row of a table: a library, used in one way.
@@ -181,6 +189,13 @@ impl Contender {
     /// do so too, who does not with everybody.
     pub(super) fn is_compared_with(&self, other: &Self) -> bool {
         other.is_peer() && self.level == other.level && (self.batch || !other.batch)
+    }
+
+    /// Why it is left out under this workload, if it is.
+    pub(super) fn fails(&self, workload: &Workload) -> Option<&'static str> {
+        let whole = format!("{}/{}", workload.suite, workload.name);
+        let fails = self.library.fails.iter().find(|(what, _)| *what == whole);
+        fails.map(|(_, why)| *why)
     }
 
     /// How it is called in a table.

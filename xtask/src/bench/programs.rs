@@ -51,7 +51,7 @@ impl Toolchain {
         command.args(["build", "--release", "--locked", "--quiet", "--package", package]);
         command.current_dir(folder()).env("CARGO_TARGET_DIR", target());
         process::run(&mut command, Duration::from_secs(30 * 60))?;
-        Ok(target().join("release").join(package))
+        Ok(built(package))
     }
 
     /// What was measured with: compiler, flags, processor and system.
@@ -68,6 +68,11 @@ impl Toolchain {
             kernel.trim()
         )
     }
+}
+
+/// Where the program of a package is, once it is built.
+pub(super) fn built(package: &str) -> PathBuf {
+    target().join("release").join(package)
 }
 
 /// The workspace of the benchmark.
