@@ -128,11 +128,7 @@ impl Incoming {
         input: &mut BytesMut,
         replies: &mut impl Replies,
     ) -> Result<Option<Event<Lent>>, Error> {
-        self.take_back(input);
-        if self.ended || self.reading.is_some() {
-            return self.lend_any(input, replies);
-        }
-        match self.frames.short(input, self.max_frame_size.min(self.max_message_size)) {
+        match self.short(input) {
             Ok(Some(Short { text, start, end })) => {
                 self.lent = end;
                 Ok(Some(Event::Message(Lent { text, input: Some((start, end)) })))
@@ -140,6 +136,33 @@ impl Incoming {
             Ok(None) => self.lend_any(input, replies),
             Err(error) => Err(self.fail(error.into(), replies)),
         }
+    }
+
+    /// The next message, if it comes [short](Frames::short). For this is the way of most, it is as straight as can be.
+    #[inline]
+    pub(crate) fn recv_short(
+        &mut self,
+        input: &mut BytesMut,
+        replies: &mut impl Replies,
+    ) -> Result<Option<Message>, Error> {
+        match self.short(input) {
+            Ok(Some(Short { text, start, end })) => {
+                let payload = Bytes::copy_from_slice(&input[start..end]);
+                input.advance(end);
+                Ok(Some(message(text, payload)))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.fail(error.into(), replies)),
+        }
+    }
+
+    #[inline]
+    fn short(&mut self, input: &mut BytesMut) -> Result<Option<Short>, ProtocolError> {
+        self.take_back(input);
+        if self.ended || self.reading.is_some() {
+            return Ok(None);
+        }
+        self.frames.short(input, self.max_frame_size.min(self.max_message_size))
     }
 
     /// As [`lend`](Self::lend), whatever comes.
@@ -244,12 +267,14 @@ impl Incoming {
             None if self.assembled.len() < LARGE => Bytes::copy_from_slice(&self.assembled),
             None => std::mem::take(&mut self.assembled).into(),
         };
-        if lent.text { Message::Text(Utf8Bytes::validated(payload)) } else { Message::Binary(payload) }
+        message(lent.text, payload)
     }
 
     #[inline]
     fn take_back(&mut self, input: &mut BytesMut) {
-        input.advance(std::mem::take(&mut self.lent));
+        if self.lent > 0 {
+            input.advance(std::mem::take(&mut self.lent));
+        }
         if self.frames.message().is_none() {
             self.assembled.clear();
         }
@@ -465,6 +490,12 @@ enum Step<T> {
 
 /// From this size on a message is not copied out of where it lies.
 const LARGE: usize = 32 << 10;
+
+/// A message of this kind; if it is text, that has been checked.
+#[inline]
+fn message(text: bool, payload: Bytes) -> Message {
+    if text { Message::Text(Utf8Bytes::validated(payload)) } else { Message::Binary(payload) }
+}
 
 /// Appends, growing by doubling, but never beyond `most`.
 fn append(assembled: &mut Vec<u8>, bytes: &[u8], most: usize) {

@@ -5,17 +5,17 @@ use crate::frame::MaskingKey;
 /// Masks or unmasks `bytes`, which start at the payload's byte `offset`.
 ///
 /// The operation is its own inverse.
+#[inline]
 pub fn apply(key: MaskingKey, offset: usize, bytes: &mut [u8]) {
-    let mut key = key;
-    key.rotate_left(offset % 4);
-    let [a, b, c, d] = key;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    // Eight bytes at a time, in a form that the compiler turns into vector instructions.
-    let (words, rest) = bytes.as_chunks_mut::<8>();
+    // What stands first in memory is in the lowest bits.
+    let narrow = u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32);
+    let wide = u128::from(narrow) * 0x0000_0001_0000_0001_0000_0001_0000_0001;
+    // As many bytes at a time as fit into a vector, in a form that the compiler turns into instructions on them.
+    let (words, rest) = bytes.as_chunks_mut::<16>();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        *word = (u128::from_le_bytes(*word) ^ wide).to_le_bytes();
     }
-    for (byte, key) in rest.iter_mut().zip(key.iter().cycle()) {
+    for (byte, key) in rest.iter_mut().zip(wide.to_le_bytes()) {
         *byte ^= key;
     }
 }

@@ -102,6 +102,9 @@ struct Owed {
     ping: Option<Bytes>,
 }
 
+/// From this length on a payload is not copied into the header's buffer.
+const LARGE: usize = 8 << 10;
+
 impl Outgoing {
     /// The sending half of a fresh connection. `keys` is asked once a frame if this is a client.
     pub fn new(role: Role, config: &Config, keys: MaskingKeys) -> Self {
@@ -140,7 +143,17 @@ impl Outgoing {
     /// # Errors
     /// [`Error::Closed`] after a Close; [`Error::Usage`] inside a message that is sent in parts; [`Error::Io`] if
     /// there are no masking keys.
+    #[inline]
     pub fn message(&mut self, message: Message, compress: Compress) -> Result<(), Error> {
+        if self.is_plain() && message.len() < LARGE.min(self.max_frame_size) {
+            self.short(OpCode::of(message.is_text()), message.as_bytes());
+            return Ok(());
+        }
+        self.any(message, compress)
+    }
+
+    /// As [`message`](Self::message), whatever it is and wherever.
+    fn any(&mut self, message: Message, compress: Compress) -> Result<(), Error> {
         self.check_free()?;
         let opcode = OpCode::of(message.is_text());
         let payload = message.into_bytes();
@@ -473,6 +486,27 @@ impl Outgoing {
         self.next_frame()
     }
 
+    /// Whether a message is neither compressed nor masked, and may begin here.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        !self.closed && self.open.is_none() && self.rest.is_none() && self.deflate.is_none() && !self.masks()
+    }
+
+    /// Queues a short message that is sent as it is: so do most leave a server.
+    #[inline]
+    fn short(&mut self, opcode: OpCode, payload: &[u8]) {
+        let (tail, first) = (self.output.tail(), 0x80 | opcode as u8);
+        tail.reserve(4 + payload.len());
+        match u16::try_from(payload.len()) {
+            Ok(length) if length >= 126 => {
+                let [high, low] = length.to_be_bytes();
+                tail.extend_from_slice(&[first, 126, high, low]);
+            }
+            _ => tail.extend_from_slice(&[first, payload.len() as u8]),
+        }
+        tail.extend_from_slice(payload);
+    }
+
     /// Queues the next frame of the message that leaves in several.
     fn next_frame(&mut self) -> Result<(), Error> {
         let Some(rest) = &mut self.rest else { return Ok(()) };
@@ -537,19 +571,13 @@ impl Outgoing {
         reserved: ReservedBits,
         payload: Bytes,
     ) -> Result<(), Error> {
-        /// From this length on a payload is not copied into the header's buffer.
-        const LARGE: usize = 8 << 10;
         let mask = self.key()?;
         let (header, size) =
             FrameHeader { fin, reserved, opcode, mask, length: payload.len() as u64 }.to_bytes();
         let tail = self.output.tail();
         if payload.len() < LARGE {
             tail.reserve(size + payload.len());
-            match mask {
-                // Most frames that a server sends, and as few steps.
-                None if size == 2 => tail.extend_from_slice(&header[..2]),
-                _ => tail.extend_from_slice(&header[..size]),
-            }
+            tail.extend_from_slice(&header[..size]);
             let start = tail.len();
             tail.extend_from_slice(&payload);
             if let Some(key) = mask {

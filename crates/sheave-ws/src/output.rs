@@ -66,6 +66,7 @@ impl Output {
     }
 
     /// The buffer to append small things to.
+    #[inline]
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
         if self.tail.capacity() == 0 {
             self.tail = spare::take();

@@ -124,8 +124,9 @@ impl Inlet {
             h2::recycle(std::mem::replace(input, data));
             self.cut = 0;
         } else {
-            // A claimed length earns room only in proportion to what has really come.
-            input.reserve(missing.clamp(length, length.max(input.len())));
+            // A claimed length earns room only in proportion to what has really come: so much that what is moved once is
+            // seldom moved again.
+            input.reserve(missing.clamp(length, length.max(4 * input.len())));
             input.extend_from_slice(&data);
             h2::recycle(data);
         }

@@ -210,6 +210,7 @@ pub(super) const WORKLOADS: [Workload; 25] = [
         title: "HTTP/2: GET of 27 bytes, 100 at a time on one connection",
         kind: Kind::Get,
         sockets: 100,
+        length: 27,
         counted: 10_000,
         ..H2
     },

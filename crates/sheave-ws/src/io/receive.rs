@@ -207,11 +207,22 @@ impl ReceiveLoop {
     }
 
     /// The next message; `None` at the end.
+    #[inline]
     pub(super) fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
         link: &mut impl Link,
     ) -> Poll<Result<Option<Message>, Error>> {
+        if self.phase == Phase::Open {
+            match self.incoming.recv_short(&mut self.input, link) {
+                Ok(Some(message)) => {
+                    self.passed();
+                    return Poll::Ready(Ok(Some(message)));
+                }
+                Ok(None) => {}
+                Err(error) => self.fail(link, error),
+            }
+        }
         let lent = ready!(self.poll_next(cx, link, Incoming::lend))?;
         Poll::Ready(Ok(lent.map(|lent| self.incoming.keep(&mut self.input, lent))))
     }

@@ -324,14 +324,23 @@ impl<S: Transport> WebSocket<S> {
         (receiving, Whole { io, outgoing, stall })
     }
 
+    #[inline]
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         let (receiving, mut link) = self.apart();
         receiving.poll_recv(cx, &mut link)
     }
 
     /// Ready once there is room for a message.
+    #[inline]
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.receiving.heed_handle(&mut self.outgoing);
+        if !self.outgoing.is_closed() && self.outgoing.has_room() {
+            return Poll::Ready(Ok(()));
+        }
+        self.make_room(cx)
+    }
+
+    fn make_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.outgoing.is_closed() {
             // Who only sends may never come to `recv`, which sees to the rest.
             let _ = self.poll_written(cx);
