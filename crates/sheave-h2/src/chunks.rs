@@ -104,7 +104,9 @@ impl Chunks {
     /// An empty queue holds no memory.
     fn forget(&mut self) {
         if self.is_empty() {
-            self.chunks = VecDeque::new();
+            if self.chunks.capacity() > 0 {
+                self.chunks = VecDeque::new();
+            }
             let tail = std::mem::take(&mut self.tail);
             match std::mem::take(&mut self.is_cut) {
                 true => spare::recycle(tail),

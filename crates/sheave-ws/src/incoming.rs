@@ -133,6 +133,8 @@ impl Incoming {
                 self.lent = end;
                 Ok(Some(Event::Message(Lent { text, input: Some((start, end)) })))
             }
+            // Without more there is nothing to give, but of what is inflated bit by bit.
+            Ok(None) if input.is_empty() && self.reading.is_none() => Ok(None),
             Ok(None) => self.lend_any(input, replies),
             Err(error) => Err(self.fail(error.into(), replies)),
         }
@@ -159,7 +161,7 @@ impl Incoming {
     #[inline]
     fn short(&mut self, input: &mut BytesMut) -> Result<Option<Short>, ProtocolError> {
         self.take_back(input);
-        if self.ended || self.reading.is_some() {
+        if input.is_empty() || self.ended || self.reading.is_some() {
             return Ok(None);
         }
         self.frames.short(input, self.max_frame_size.min(self.max_message_size))

@@ -131,7 +131,9 @@ impl Buf for Output {
         }
         // An idle connection holds no buffer.
         spare::give(mem::take(&mut self.tail));
-        self.chunks = VecDeque::new();
+        if self.chunks.capacity() > 0 {
+            self.chunks = VecDeque::new();
+        }
     }
 
     /// Without a copy, if the bytes lie in one piece.

@@ -38,7 +38,7 @@ impl Connection {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
-            if !self.recv_preface(input)? {
+            if !self.preface.is_empty() && !self.recv_preface(input)? {
                 return Ok(None);
             }
             let Some(head) = self.next_frame(input)? else { return Ok(None) };

@@ -169,9 +169,13 @@ impl Cell {
         Arc::new(Self { state, shared })
     }
 
-    fn lock(&self) -> Locked<'_> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Locked { state, woken: Woken::default() }
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To change what others may wait for.
+    fn lock_to_wake(&self) -> Locked<'_> {
+        Locked { state: self.lock(), woken: Woken::default() }
     }
 
     /// Asks the connection for something.
@@ -189,7 +193,7 @@ impl Cell {
         want: impl FnOnce(&mut Locked<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let first = {
-            let mut state = self.lock();
+            let mut state = self.lock_to_wake();
             want(&mut state)?;
             !mem::replace(&mut state.noticed, true)
         };
@@ -429,7 +433,7 @@ impl Cell {
 
     /// Nobody receives any more. So much was read and not released.
     pub(super) fn drop_receiver(self: &Arc<Self>, code: ErrorCode, held: usize) {
-        let mut state = self.lock();
+        let mut state = self.lock_to_wake();
         let mut unread = held;
         while let Some(content) = state.receiving.pop() {
             unread += content.len();
@@ -517,7 +521,7 @@ impl Cell {
     }
 
     pub(super) fn opened(&self, key: StreamKey) {
-        let mut state = self.lock();
+        let mut state = self.lock_to_wake();
         state.key = Some(key);
         let Locked { state, woken } = &mut state;
         if let Some(rest) = &mut state.rest {
@@ -527,7 +531,7 @@ impl Cell {
 
     /// So much has left.
     pub(super) fn sent(&self, length: usize) {
-        let mut state = self.lock();
+        let mut state = self.lock_to_wake();
         state.sending.unsent = state.sending.unsent.saturating_sub(length);
         if state.sending.unsent < self.shared.max_send_queue {
             let Locked { state, woken } = &mut state;
@@ -537,7 +541,7 @@ impl Cell {
 
     /// Content has come. False if nobody wants it.
     pub(super) fn received(&self, content: BytesMut, complete: bool) -> bool {
-        let mut state = self.lock();
+        let mut state = self.lock_to_wake();
         let receiving = &mut state.receiving;
         receiving.complete |= complete;
         let wanted = !receiving.unwanted;
@@ -549,14 +553,14 @@ impl Cell {
     }
 
     pub(super) fn received_trailers(&self, trailers: HeaderMap) {
-        let mut state = self.lock();
+        let mut state = self.lock_to_wake();
         state.receiving.complete = true;
         state.rest.get_or_insert_default().trailers = Some(trailers);
         state.wake_receiver();
     }
 
     pub(super) fn received_response(&self, response: Response<()>, complete: bool) {
-        let mut state = self.lock();
+        let mut state = self.lock_to_wake();
         state.receiving.complete |= complete;
         let rest = state.rest.get_or_insert_default();
         if response.status().is_informational() {
@@ -569,7 +573,7 @@ impl Cell {
 
     /// A response is promised. If nobody wants it, it is dropped.
     pub(super) fn received_promise(&self, request: Request<()>, response: ResponseFuture) {
-        let mut state = self.lock();
+        let mut state = self.lock_to_wake();
         if state.receiving.unwanted {
             drop(state);
             return;
@@ -582,7 +586,7 @@ impl Cell {
 
     /// It has ended before its time. What was received stays.
     pub(super) fn fail(&self, error: Error) {
-        self.lock().fail(error);
+        self.lock_to_wake().fail(error);
     }
 
     /// The connection has ended.
@@ -595,7 +599,7 @@ impl Cell {
     /// It has failed, and with it what was to be promised on it.
     pub(super) fn give_up(&self, error: &Error) {
         let wants = {
-            let mut state = self.lock();
+            let mut state = self.lock_to_wake();
             state.fail(error.clone());
             mem::take(&mut state.wants)
         };
@@ -608,7 +612,7 @@ impl Cell {
 
     /// The stream is closed, in both directions. Returns how much was read since the connection was told.
     pub(super) fn closed(&self) -> usize {
-        let mut state = self.lock();
+        let mut state = self.lock_to_wake();
         state.fail(Error::Closed);
         mem::take(&mut state.wants.released)
     }

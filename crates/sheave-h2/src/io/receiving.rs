@@ -55,7 +55,10 @@ impl Receiving {
         if self.content.is_empty() {
             return None;
         }
-        let next = self.more.as_mut().and_then(|more| more.pop_front()).unwrap_or_default();
+        let next = match &mut self.more {
+            Some(more) => more.pop_front().unwrap_or_default(),
+            None => BytesMut::new(),
+        };
         self.more.take_if(|more| more.is_empty());
         Some(mem::replace(&mut self.content, next))
     }
