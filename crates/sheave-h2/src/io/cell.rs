@@ -206,7 +206,7 @@ impl Cell {
     /// Tells the connection that something is wanted.
     fn notice(self: &Arc<Self>) {
         if !self.shared.notice(Notice::Stream(Arc::clone(self))) {
-            // It may have ended without having known of this one.
+            // It has ended without having known of this one.
             self.cut(&self.shared.error());
         }
     }

@@ -3,14 +3,12 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Buf;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
@@ -37,8 +35,8 @@ pub(super) struct Driver<T> {
     input: Input,
     /// By the index of their keys.
     pub(super) cells: Vec<Option<(StreamKey, Arc<Cell>)>>,
-    notices: UnboundedReceiver<Notice>,
-    batch: Vec<Notice>,
+    /// What it was told and is looking at.
+    notices: Vec<Notice>,
     pub(super) shared: Shared,
     pub(super) known: watch::Sender<Known>,
     /// Requests that wait to be let open a stream.
@@ -80,17 +78,15 @@ const READS: usize = 16;
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     pub(super) fn new(role: Role, io: T, config: Config) -> Self {
-        let (sender, notices) = unbounded_channel();
         let (known, watched) = watch::channel(Known::default());
         Self {
-            shared: Shared::new(&config, sender, watched),
+            shared: Shared::new(&config, watched),
             io,
             write_timeout: config.write_timeout,
             core: Connection::new(role, config, Instant::now().into_std()),
             input: Input::default(),
             cells: Vec::new(),
-            notices,
-            batch: Vec::new(),
+            notices: Vec::new(),
             known,
             waiting: Waiting::default(),
             incoming: VecDeque::new(),
@@ -194,26 +190,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Does what handles want. True if they wanted something.
     fn poll_notices(&mut self, cx: &mut Context<'_>) -> bool {
-        const AT_ONCE: usize = 64;
-        let mut noticed = false;
-        loop {
-            let mut batch = std::mem::take(&mut self.batch);
-            match self.notices.poll_recv_many(cx, &mut batch, AT_ONCE) {
-                // It is closed, because the connection has ended.
-                Poll::Ready(0) => return noticed,
-                Poll::Ready(_) => noticed = true,
-                Poll::Pending => {
-                    if batch.capacity() <= AT_ONCE {
-                        self.batch = batch;
-                    }
-                    return noticed;
-                }
-            }
-            for notice in batch.drain(..) {
+        /// Others may run meanwhile, and want more and more.
+        const ROUNDS: usize = 16;
+        for round in 0..ROUNDS {
+            let mut notices = std::mem::take(&mut self.notices);
+            self.shared.take_notices(cx, &mut notices);
+            let is_all = notices.is_empty();
+            for notice in notices.drain(..) {
                 self.heed(notice);
             }
-            self.batch = batch;
+            self.notices = notices;
+            if is_all {
+                return round > 0;
+            }
         }
+        cx.waker().wake_by_ref();
+        true
     }
 
     /// Takes what has come. True if somebody was told of something.
@@ -311,7 +303,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if self.core.open_streams() == 0 {
             self.core.shrink();
             self.cells = Vec::new();
-            self.batch = Vec::new();
+            self.notices = Vec::new();
+            self.shared.rest();
         }
     }
 
@@ -342,10 +335,7 @@ impl<T> Driver<T> {
             known.is_ending = true;
             known.error.get_or_insert_with(|| error.clone());
         });
-        self.notices.close();
-        // See `Shared::notice`.
-        fence(Ordering::SeqCst);
-        while let Ok(notice) = self.notices.try_recv() {
+        for notice in self.shared.close() {
             if let Notice::Stream(cell) = notice {
                 cell.cut(error);
             }

@@ -1,11 +1,12 @@
 //! What all handles of a connection have in common.
 
+use std::mem;
 use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
 use super::cell::Cell;
@@ -15,13 +16,11 @@ use crate::settings::Settings;
 
 /// A way to the connection.
 #[derive(Clone, Debug)]
-pub(super) struct Shared {
-    notices: UnboundedSender<Notice>,
-    common: Arc<Common>,
-}
+pub(super) struct Shared(Arc<Common>);
 
 #[derive(Debug)]
 pub(super) struct Common {
+    notices: Mutex<Notices>,
     /// How much may wait to be sent on a stream, in bytes.
     pub(super) max_send_queue: usize,
     /// How much is read before the connection is told, in bytes.
@@ -29,6 +28,16 @@ pub(super) struct Common {
     /// Whether it is told of the least.
     congested: AtomicBool,
     pub(super) known: watch::Receiver<Known>,
+}
+
+/// What the connection was told and has not looked at. A lock is held for it as long as it takes to add to a list: all tasks
+/// of a connection's streams tell it something when it has read something, and it looks at that at once.
+#[derive(Debug, Default)]
+struct Notices {
+    list: Vec<Notice>,
+    /// The connection's, if it waits.
+    waker: Option<Waker>,
+    is_closed: bool,
 }
 
 /// What a connection is told.
@@ -56,28 +65,67 @@ pub(super) struct Known {
 }
 
 impl Shared {
-    pub(super) fn new(
-        config: &Config,
-        notices: UnboundedSender<Notice>,
-        known: watch::Receiver<Known>,
-    ) -> Self {
+    pub(super) fn new(config: &Config, known: watch::Receiver<Known>) -> Self {
         /// More is not kept from the peer for nothing.
         const MOST: usize = 32 << 10;
-        let common = Common {
+        Self(Arc::new(Common {
+            notices: Mutex::default(),
             max_send_queue: config.max_send_queue.max(1),
             release_at: (config.initial_window_size as usize / 2).clamp(1, MOST),
             congested: AtomicBool::new(false),
             known,
+        }))
+    }
+}
+
+impl Deref for Shared {
+    type Target = Common;
+
+    fn deref(&self) -> &Common {
+        &self.0
+    }
+}
+
+impl Common {
+    /// Tells the connection. False if that has ended.
+    pub(super) fn notice(&self, notice: Notice) -> bool {
+        let waker = {
+            let mut notices = self.notices();
+            if notices.is_closed {
+                return false;
+            }
+            notices.list.push(notice);
+            notices.waker.take()
         };
-        Self { notices, common: Arc::new(common) }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
     }
 
-    /// Tells the connection. False if that has ended, and may not have heard it.
-    pub(super) fn notice(&self, notice: Notice) -> bool {
-        let _ = self.notices.send(notice);
-        // The connection closes the queue, and then looks into it: either it finds this, or this finds it closed.
-        fence(Ordering::SeqCst);
-        !self.is_closed()
+    /// Takes what the connection was told, into a list that is empty; if that is nothing, it is woken by the next notice.
+    pub(super) fn take_notices(&self, cx: &Context<'_>, into: &mut Vec<Notice>) {
+        let mut notices = self.notices();
+        mem::swap(&mut notices.list, into);
+        if into.is_empty() && !notices.waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            notices.waker = Some(cx.waker().clone());
+        }
+    }
+
+    /// The connection has ended: takes what it was told last, and nothing more.
+    pub(super) fn close(&self) -> Vec<Notice> {
+        let mut notices = self.notices();
+        notices.is_closed = true;
+        notices.waker = None;
+        mem::take(&mut notices.list)
+    }
+
+    /// Holds no memory for notices that may come.
+    pub(super) fn rest(&self) {
+        let mut notices = self.notices();
+        if notices.list.is_empty() {
+            notices.list = Vec::new();
+        }
     }
 
     /// Why the connection has ended.
@@ -87,19 +135,13 @@ impl Shared {
 
     /// Whether the connection is gone.
     pub(super) fn is_closed(&self) -> bool {
-        self.notices.is_closed()
+        self.notices().is_closed
     }
-}
 
-impl Deref for Shared {
-    type Target = Common;
-
-    fn deref(&self) -> &Common {
-        &self.common
+    fn notices(&self) -> MutexGuard<'_, Notices> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Common {
     pub(super) fn is_congested(&self) -> bool {
         self.congested.load(Ordering::Relaxed)
     }
