@@ -1,5 +1,7 @@
 //! The time that each case takes: `cargo bench --package bench_micro`.
 
+#![allow(missing_docs, reason = "criterion_group! makes a public function")]
+
 use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
