@@ -143,14 +143,24 @@ pub(crate) fn put_integer(value: usize, pattern: u8, prefix: u32, block: &mut By
 }
 
 /// Writes a string, Huffman encoded where that is shorter.
+#[inline]
 pub(crate) fn put_string(data: &[u8], block: &mut BytesMut) {
-    let encoded = huffman::encoded_len(data);
-    if encoded >= data.len() {
-        put_integer(data.len(), 0x00, 7, block);
-        return block.extend_from_slice(data);
+    let Some(most) = data.len().checked_sub(1) else { return block.put_u8(0) };
+    // If the length of the code takes one octet, it can be filled in behind.
+    let known = if most < 0x7f { most } else { huffman::encoded_len(data) };
+    if known <= most {
+        let prefix = block.len();
+        put_integer(known, 0x80, 7, block);
+        let start = block.len();
+        block.resize(start + known + huffman::SLACK, 0);
+        if let Some(length) = huffman::encode(data, known, &mut block[start..]) {
+            if length < known {
+                block[prefix] = 0x80 | length as u8;
+            }
+            return block.truncate(start + length);
+        }
+        block.truncate(prefix);
     }
-    put_integer(encoded, 0x80, 7, block);
-    let start = block.len();
-    block.resize(start + encoded, 0);
-    huffman::encode(data, &mut block[start..]);
+    put_integer(data.len(), 0x00, 7, block);
+    block.extend_from_slice(data);
 }
