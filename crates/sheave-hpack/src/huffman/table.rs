@@ -8,8 +8,8 @@ pub(super) static TABLE: [Step; 1 << BITS] = table();
 
 /// One or two octets, how many they are and how many bits they take: all 0 where a code is longer than [`BITS`].
 ///
-/// What several steps take, and how many octets they are, is the sum of them. Both stand where they are shifted by
-/// without being unpacked: the bits in the low 8, of which everything waits, and eight times the octets in the next 8.
+/// The bits that they take are lowest: everything waits for them, and they can be shifted by without being unpacked. Above
+/// them is how many bits the octets have, so that several steps can be added up.
 #[derive(Clone, Copy)]
 pub(super) struct Step(u32);
 
@@ -21,7 +21,7 @@ impl Step {
     /// No steps.
     pub(super) const NONE: Self = Self(0);
 
-    /// The sum of some steps, not more than seven, of which only what they take is to be asked.
+    /// Several steps together, up to fifteen: only their length and their octets' bits are right.
     #[inline]
     pub(super) fn and(self, next: Self) -> Self {
         Self(self.0.wrapping_add(next.0))
