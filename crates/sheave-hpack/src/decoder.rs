@@ -102,6 +102,7 @@ impl Decoder {
     }
 
     /// Adds as much of `input` to the rest as makes a representation of it. Returns what is left of `input`.
+    #[cold]
     fn complete_rest<'a>(&mut self, mut input: &'a [u8], list: &mut FieldList) -> Result<&'a [u8], Error> {
         loop {
             let missing = self.needed.saturating_sub(self.rest.len());
@@ -124,7 +125,7 @@ impl Decoder {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn apply(&mut self, representation: Representation<'_>, list: &mut FieldList) -> Result<(), Error> {
         if let Representation::SizeUpdate(size) = representation {
             return self.update_size(size);
@@ -171,6 +172,7 @@ impl Decoder {
         entry.ok_or(Error::InvalidIndex)
     }
 
+    #[inline(always)]
     fn literal(
         &mut self,
         name: Name<'_>,

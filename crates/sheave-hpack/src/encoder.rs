@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use crate::dynamic_table::DynamicTable;
 use crate::field::Field;
 use crate::hash::hash;
-use crate::lookup::Lookup;
+use crate::lookup::{Lookup, Name};
 use crate::representation::{Indexing, put_indexed, put_literal, put_size_update};
 use crate::{DEFAULT_TABLE_SIZE, MAX_SIZE, static_table};
 
@@ -146,14 +146,15 @@ impl Encoder {
         self.put(Field { value: rest, ..cookie }, block);
     }
 
+    #[inline]
     fn put(&mut self, field: Field<'_>, block: &mut BytesMut) {
-        let Field { name, value, .. } = field;
-        let name_hash = hash(0, name);
-        let static_name = static_table::find_name(name_hash, name);
+        let value = field.value;
+        let name_hash = hash(0, field.name);
+        let static_index = static_table::find_name(name_hash, field.name);
+        let name = Name { octets: field.name, hash: name_hash, static_index };
         // RFC 7541 §6.2.3: what came as never indexed "MUST use the same representation to forward this header field".
-        let secret = field.sensitive || value.len() < GUESSABLE && is_in(SECRETS, static_name);
-        if !secret
-            && let Some(index) = static_name.and_then(|first| static_table::find_value(first, name, value))
+        let secret = field.sensitive || value.len() < GUESSABLE && is_in(SECRETS, static_index);
+        if !secret && let Some(index) = static_index.and_then(|first| static_table::find_value(first, value))
         {
             return put_indexed(index, block);
         }
@@ -166,22 +167,22 @@ impl Encoder {
             if let Some(newer) = lookup.find_field(&self.table, field_hash, name, value) {
                 return put_indexed(dynamic_index(newer), block);
             }
-            dynamic_name = lookup.find_name(&self.table, name_hash, name);
-            let comes_once = dynamic_name.is_some() || is_in(VOLATILE, static_name);
+            dynamic_name = lookup.find_name(&self.table, name);
+            let comes_once = dynamic_name.is_some() || is_in(VOLATILE, static_index);
             if !comes_once || lookup.was_seen(field_hash) {
                 indexing = Indexing::Incremental;
             }
-        } else if static_name.is_none()
+        } else if static_index.is_none()
             && let Some(lookup) = &self.lookup
         {
-            dynamic_name = lookup.find_name(&self.table, name_hash, name);
+            dynamic_name = lookup.find_name(&self.table, name);
         }
-        let index = static_name.or(dynamic_name.map(dynamic_index));
-        put_literal(indexing, index, name, value, block);
+        let index = static_index.or(dynamic_name.map(dynamic_index));
+        put_literal(indexing, index, field.name, value, block);
         if indexing == Indexing::Incremental {
-            self.table.insert(name, value);
+            self.table.insert(field.name, value);
             if let Some(lookup) = &mut self.lookup {
-                lookup.insert(&self.table, name_hash, field_hash);
+                lookup.insert(&self.table, name, field_hash);
             }
         }
     }

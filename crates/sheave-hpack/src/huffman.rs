@@ -4,10 +4,10 @@ mod code;
 mod table;
 
 use crate::error::Error;
-use code::{BY_LENGTH, CODES, LONGEST, ORDER};
-use table::TABLE;
+use code::{BY_LENGTH, CODES, Code, LONGEST, ORDER};
+use table::{Step, TABLE};
 
-/// How much room [`decode`] needs beyond what it writes: it writes eight octets at a time.
+/// How much room [`decode`] and [`encode`] need beyond what they write: they write eight octets at a time.
 pub(crate) const SLACK: usize = 8;
 
 /// How many octets the code of `data` takes.
@@ -16,23 +16,73 @@ pub(crate) fn encoded_len(data: &[u8]) -> usize {
     bits.div_ceil(8) as usize
 }
 
-/// Writes the code of `data` to `output`, which is as long as [`encoded_len`] says.
-pub(crate) fn encode(data: &[u8], output: &mut [u8]) {
-    let (mut bits, mut count, mut at) = (0u64, 0, 0);
-    for &octet in data {
-        let code = CODES[usize::from(octet)];
-        bits = bits << code.length | u64::from(code.bits);
-        count += code.length;
-        if count >= 32 {
-            count -= 32;
-            output[at..at + 4].copy_from_slice(&((bits >> count) as u32).to_be_bytes());
-            at += 4;
+/// Writes the code of `data` to `output` and tells how long it is; nothing if it is longer than `most`. There has to be
+/// room for that, and for [`SLACK`] behind it.
+#[inline]
+pub(crate) fn encode(data: &[u8], most: usize, output: &mut [u8]) -> Option<usize> {
+    let mut bits = Bits { bits: 0, count: 0 };
+    let mut at = 0;
+    let (groups, rest) = data.as_chunks::<4>();
+    for group in groups {
+        let codes = group.map(|octet| CODES[usize::from(octet)]);
+        let length: u32 = codes.iter().map(|code| code.length).sum();
+        if length > 56 {
+            at += bits.push_long(codes, output.get_mut(at..)?);
+        } else {
+            codes.into_iter().for_each(|code| bits.push(code));
+            at += bits.flush(output.get_mut(at..)?);
+        }
+        if at > most {
+            return None;
         }
     }
+    for &octet in rest {
+        bits.push(CODES[usize::from(octet)]);
+        at += bits.flush(output.get_mut(at..)?);
+    }
     // RFC 7541 §5.2: the padding is the beginning of EOS, which is all ones.
-    let last = (bits << 32 | u64::from(u32::MAX)) >> count;
-    let rest = &mut output[at..];
-    rest.copy_from_slice(&(last as u32).to_be_bytes()[..rest.len()]);
+    let missing = bits.count.wrapping_neg() % 8;
+    bits.push(Code { bits: (1 << missing) - 1, length: missing });
+    if bits.count > 0 {
+        at += bits.flush(output.get_mut(at..)?);
+    }
+    (at <= most).then_some(at)
+}
+
+/// Bits that are to be written, the last ones lowest. What is above them has been written.
+struct Bits {
+    bits: u64,
+    count: u32,
+}
+
+impl Bits {
+    #[inline(always)]
+    fn push(&mut self, code: Code) {
+        self.bits = self.bits << code.length | u64::from(code.bits);
+        self.count += code.length;
+    }
+
+    /// Writes the octets that are whole, and tells how many that are. There are some bits, and room for eight octets.
+    #[inline(always)]
+    fn flush(&mut self, output: &mut [u8]) -> usize {
+        if let Some(output) = output.first_chunk_mut() {
+            *output = (self.bits << (64 - self.count)).to_be_bytes();
+        }
+        let octets = self.count / 8;
+        self.count %= 8;
+        octets as usize
+    }
+
+    /// The same for codes of which not all would fit.
+    #[cold]
+    fn push_long(&mut self, codes: [Code; 4], output: &mut [u8]) -> usize {
+        let mut at = 0;
+        for code in codes {
+            self.push(code);
+            at += self.flush(output.get_mut(at..).unwrap_or_default());
+        }
+        at
+    }
 }
 
 /// The most octets that `encoded` octets can stand for: the shortest codes have five bits.
@@ -41,18 +91,20 @@ pub(crate) fn longest(encoded: usize) -> usize {
     encoded / 5 * 8 + encoded % 5 * 8 / 5
 }
 
-/// How many octets `data` stands for.
-pub(crate) fn decoded_len(data: &[u8]) -> Result<usize, Error> {
-    let mut len = 0;
-    decode_to(data, |_, count| len += count as usize)?;
-    Ok(len)
+/// How many octets the first `len` of `data` stand for.
+pub(crate) fn decoded_len(data: &[u8], len: usize) -> Result<usize, Error> {
+    let mut decoded = 0;
+    decode_to(data, len, |_, count| decoded += count as usize)?;
+    Ok(decoded)
 }
 
-/// Writes what `data` stands for to `output` and tells how much that is. There has to be room for
-/// [`longest`] or [`decoded_len`], and for [`SLACK`] behind that.
-pub(crate) fn decode(data: &[u8], output: &mut [u8]) -> Result<usize, Error> {
+/// Writes what the first `len` octets of `data` stand for to `output` and tells how much that is. There has to be room
+/// for [`longest`] or [`decoded_len`], and for [`SLACK`] behind that. What follows in `data`, if anything does, only lets
+/// the end be read faster.
+#[inline]
+pub(crate) fn decode(data: &[u8], len: usize, output: &mut [u8]) -> Result<usize, Error> {
     let mut at = 0;
-    decode_to(data, |octets, count| {
+    decode_to(data, len, |octets, count| {
         output[at..at + 8].copy_from_slice(&octets.to_le_bytes());
         at += count as usize;
     })?;
@@ -60,76 +112,72 @@ pub(crate) fn decode(data: &[u8], output: &mut [u8]) -> Result<usize, Error> {
 }
 
 /// Decodes, and gives `take` up to eight octets at a time, the first one lowest, and how many they are.
-#[inline]
-fn decode_to(data: &[u8], mut take: impl FnMut(u64, u32)) -> Result<(), Error> {
-    let mut window = Window::default();
-    let mut rest = data;
+#[inline(always)]
+fn decode_to(data: &[u8], len: usize, mut take: impl FnMut(u64, u32)) -> Result<(), Error> {
+    let mut window = Window { bits: 0, count: 0 };
+    let mut rest = &data[..len];
     while let Some(next) = rest.first_chunk() {
-        rest = &rest[window.refill(next)..];
-        // There are 56 bits, more than these take or any code has.
-        let steps = Steps::take(window.bits);
-        take(steps.octets, steps.count);
-        window.skip(steps.length);
-        if steps.length == 0 {
-            let (octet, length) = long_step(window.bits);
-            take(octet.ok_or(Error::InvalidHuffman)?.into(), 1);
-            window.skip(length);
-        }
+        rest = &rest[window.refill(u64::from_be_bytes(*next)) as usize / 8..];
+        window.step(&mut take)?;
     }
-
-    // Here a code may be cut off. Behind what there is, the padding goes on.
-    let mut bits = u128::from(window.bits) << 64 | last_octets(data, rest.len()) >> window.count;
+    // What is left, and behind it the padding goes on.
     let mut left = window.count + 8 * rest.len() as u32;
-    // RFC 7541 §5.2: "A padding strictly longer than 7 bits MUST be treated as a decoding error. A padding not
-    // corresponding to the most significant bits of the code for the EOS symbol MUST be treated as" one.
-    while left > 7 || bits.leading_ones() < left {
-        let front = (bits >> 64) as u64;
-        let steps = Steps::take(front);
-        let mut length = steps.length;
-        take(steps.octets, steps.count);
-        if length == 0 {
-            let (octet, long) = long_step(front);
-            take(octet.ok_or(Error::InvalidHuffman)?.into(), 1);
-            length = long;
+    let mut next = match data[len - rest.len()..].first_chunk() {
+        Some(next) => u64::from_be_bytes(*next),
+        None => rest.iter().rev().fold(0, |octets, &octet| octets >> 8 | u64::from(octet) << 56),
+    };
+    next |= u64::MAX >> (8 * rest.len());
+    loop {
+        let refilled = window.refill(next);
+        next = !(!next << refilled);
+        // RFC 7541 §5.2: "A padding strictly longer than 7 bits MUST be treated as a decoding error. A padding not
+        // corresponding to the most significant bits of the code for the EOS symbol MUST be treated as" one.
+        if left <= 7 && window.bits.leading_ones() >= left {
+            return Ok(());
         }
         // There is no code of ones alone but EOS. So what goes on into the padding is not the beginning of that.
-        left = left.checked_sub(length).ok_or(Error::InvalidHuffman)?;
-        bits = !(!bits << length);
+        left = left.checked_sub(window.step(&mut take)?).ok_or(Error::InvalidHuffman)?;
     }
-    Ok(())
 }
 
-/// The last octets of `data`, `count` of them, which are less than eight, with ones behind them.
-#[inline]
-fn last_octets(data: &[u8], count: usize) -> u128 {
-    let octets = match data.last_chunk() {
-        Some(last) => u64::from_be_bytes(*last),
-        None => data.iter().fold(0, |octets, &octet| octets << 8 | u64::from(octet)),
-    };
-    !(!u128::from(octets) << 64 << (64 - 8 * count))
-}
-
-/// What the table says of some bits.
-struct Steps {
-    octets: u64,
+/// The next bits, from the highest on.
+struct Window {
+    bits: u64,
+    /// How many of them have been taken from the data. Those behind are right as far as they are there.
     count: u32,
-    /// How many of the bits that are; none if they begin with a code that is too long for the table.
-    length: u32,
 }
 
-impl Steps {
-    /// Four steps, which take no more than 48 bits.
-    #[inline]
-    fn take(mut bits: u64) -> Self {
-        let mut steps = Self { octets: 0, count: 0, length: 0 };
+impl Window {
+    /// Takes as many whole octets of `next` as there is room for, so that there are at least 56 bits. Tells how many
+    /// bits that are.
+    #[inline(always)]
+    fn refill(&mut self, next: u64) -> u32 {
+        self.bits |= next >> self.count;
+        let taken = (63 - self.count) & !7;
+        self.count += taken;
+        taken
+    }
+
+    /// Takes four steps, or one long code. Gives `take` the octets, and tells how many bits were taken, which is no
+    /// more than 48.
+    #[inline(always)]
+    fn step(&mut self, take: &mut impl FnMut(u64, u32)) -> Result<u32, Error> {
+        let (mut octets, mut steps) = (0, Step::NONE);
         for _ in 0..4 {
-            let step = TABLE[(bits >> (64 - table::BITS)) as usize];
-            steps.octets |= step.octets() << (8 * steps.count);
-            steps.count += step.count();
-            steps.length += step.length();
-            bits <<= step.length();
+            let step = TABLE[(self.bits >> (64 - table::BITS)) as usize];
+            octets |= step.octets() << (steps.octet_bits() & 63);
+            steps = steps.and(step);
+            self.bits <<= step.length();
         }
-        steps
+        let (mut octet_bits, mut length) = (steps.octet_bits(), steps.length());
+        if length == 0 {
+            (octets, length) = long_step(self.bits).ok_or(Error::InvalidHuffman)?;
+            octet_bits = 8;
+            self.bits <<= length;
+        }
+        take(octets, octet_bits / 8);
+        self.count -= length;
+        Ok(length)
     }
 }
 
@@ -138,37 +186,13 @@ impl Steps {
 /// RFC 7541 §5.2: "A Huffman-encoded string literal containing the EOS symbol MUST be treated as a decoding error."
 /// For that there is no octet.
 #[cold]
-fn long_step(bits: u64) -> (Option<u8>, u32) {
+fn long_step(bits: u64) -> Option<(u64, u32)> {
     let bits = bits >> 32;
     // Whatever they are, there is a code that they begin with.
     let shorter = |&length: &usize| bits < BY_LENGTH[length].end;
     let length = (table::BITS as usize + 1..LONGEST).find(shorter).unwrap_or(LONGEST);
     let codes = BY_LENGTH[length];
     let nth = (bits >> (32 - length)) as u32 - codes.first;
-    (u8::try_from(ORDER[codes.at + nth as usize]).ok(), length as u32)
-}
-
-/// The next bits, from the highest on.
-#[derive(Default)]
-struct Window {
-    bits: u64,
-    /// How many of them have been taken from the data. Those behind are right as far as they are there.
-    count: u32,
-}
-
-impl Window {
-    /// Takes as many whole octets as there is room for, so that there are at least 56 bits. Tells how many.
-    #[inline]
-    fn refill(&mut self, next: &[u8; 8]) -> usize {
-        self.bits |= u64::from_be_bytes(*next) >> self.count;
-        let octets = (63 - self.count) / 8;
-        self.count += octets * 8;
-        octets as usize
-    }
-
-    #[inline]
-    fn skip(&mut self, bits: u32) {
-        self.bits <<= bits;
-        self.count -= bits;
-    }
+    let octet = u8::try_from(ORDER[codes.at + nth as usize]).ok()?;
+    Some((octet.into(), length as u32))
 }

@@ -26,11 +26,39 @@ type Number = u32;
 /// all behind it. So eviction has nothing to do here.
 #[derive(Clone)]
 struct Link {
-    name_hash: u32,
+    name: u32,
     field_hash: u32,
     next_name: Number,
     next_field: Number,
 }
+
+/// A name to look for.
+#[derive(Clone, Copy)]
+pub(crate) struct Name<'a> {
+    pub(crate) octets: &'a [u8],
+    pub(crate) hash: u64,
+    /// Where in the static table it comes first, if it does.
+    pub(crate) static_index: Option<usize>,
+}
+
+impl Name<'_> {
+    /// What equal names have in common: the static index, which other names do not have, or else a hash.
+    #[inline]
+    fn key(self) -> u32 {
+        match self.static_index {
+            Some(index) => index as u32,
+            None => short(self.hash) | HASHED,
+        }
+    }
+
+    #[inline]
+    fn is_static(self) -> bool {
+        self.static_index.is_some()
+    }
+}
+
+/// Makes a hash larger than any static index.
+const HASHED: u32 = 1 << 31;
 
 /// In a table of 4096 bytes there are rarely more than half as many entries.
 const BUCKETS: usize = 128;
@@ -50,38 +78,43 @@ impl Lookup {
     }
 
     /// The newest entry with this name: how many are newer.
-    pub(crate) fn find_name(&self, table: &DynamicTable, hash: u64, name: &[u8]) -> Option<usize> {
-        let mut candidates = self.candidates(self.names[bucket(hash)], |link| link.next_name);
+    #[inline]
+    pub(crate) fn find_name(&self, table: &DynamicTable, name: Name<'_>) -> Option<usize> {
+        let mut candidates = self.candidates(self.names[bucket(name.hash)], |link| link.next_name);
         candidates.find_map(|(newer, link)| {
-            let found = link.name_hash == short(hash) && table.get(newer)?.name() == name;
+            let found =
+                link.name == name.key() && (name.is_static() || table.get(newer)?.name() == name.octets);
             found.then_some(newer)
         })
     }
 
     /// The newest entry that is this field: how many are newer.
+    #[inline]
     pub(crate) fn find_field(
         &self,
         table: &DynamicTable,
         hash: u64,
-        name: &[u8],
+        name: Name<'_>,
         value: &[u8],
     ) -> Option<usize> {
         let mut candidates = self.candidates(self.fields[bucket(hash)], |link| link.next_field);
         candidates.find_map(|(newer, link)| {
-            if link.field_hash != short(hash) {
+            if link.field_hash != short(hash) || link.name != name.key() {
                 return None;
             }
             let entry = table.get(newer)?;
-            (entry.value() == value && entry.name() == name).then_some(newer)
+            let found = entry.value() == value && (name.is_static() || entry.name() == name.octets);
+            found.then_some(newer)
         })
     }
 
-    /// The entry that `table` has got has these hashes.
-    pub(crate) fn insert(&mut self, table: &DynamicTable, name_hash: u64, field_hash: u64) {
+    /// The entry that `table` has got has this name, and this hash.
+    pub(crate) fn insert(&mut self, table: &DynamicTable, name: Name<'_>, field_hash: u64) {
         self.inserted = self.inserted.wrapping_add(1);
-        let (name, field) = (&mut self.names[bucket(name_hash)], &mut self.fields[bucket(field_hash)]);
+        let key = name.key();
+        let (name, field) = (&mut self.names[bucket(name.hash)], &mut self.fields[bucket(field_hash)]);
         self.links.push_back(Link {
-            name_hash: short(name_hash),
+            name: key,
             field_hash: short(field_hash),
             next_name: *name,
             next_field: *field,

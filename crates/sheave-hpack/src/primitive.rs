@@ -35,7 +35,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An integer whose first part is the last `prefix` bits of the next octet.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn integer(&mut self, prefix: u32) -> Result<usize, Stop> {
         let all_ones = (1 << prefix) - 1;
         let first = self.octet()? & all_ones;
@@ -60,22 +60,25 @@ impl<'a> Reader<'a> {
         Err(Stop::Failed(Error::IntegerOverflow))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn string(&mut self) -> Result<StringLiteral<'a>, Stop> {
         let huffman = self.peek()? & 0x80 != 0;
         let length = self.integer(7)?;
-        let end = self.at.saturating_add(length);
-        let data = self.input.get(self.at..end).ok_or(Stop::Needs(end))?;
+        let start = self.at;
+        let end = start.saturating_add(length);
+        if end > self.input.len() {
+            return Err(Stop::Needs(end));
+        }
         self.at = end;
-        Ok(StringLiteral { huffman, data })
+        Ok(StringLiteral { huffman, length, input: &self.input[start..] })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peek(&self) -> Result<u8, Stop> {
         self.input.get(self.at).copied().ok_or(Stop::Needs(self.at + 1))
     }
 
-    #[inline]
+    #[inline(always)]
     fn octet(&mut self) -> Result<u8, Stop> {
         let octet = self.peek()?;
         self.at += 1;
@@ -87,7 +90,9 @@ impl<'a> Reader<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct StringLiteral<'a> {
     huffman: bool,
-    data: &'a [u8],
+    length: usize,
+    /// It begins with the string, which is all there.
+    input: &'a [u8],
 }
 
 impl StringLiteral<'_> {
@@ -95,16 +100,16 @@ impl StringLiteral<'_> {
     #[inline]
     pub(crate) fn longest(&self) -> usize {
         match self.huffman {
-            true => huffman::longest(self.data.len()),
-            false => self.data.len(),
+            true => huffman::longest(self.length),
+            false => self.length,
         }
     }
 
     /// How long it is.
     pub(crate) fn len(&self) -> Result<usize, Error> {
         match self.huffman {
-            true => huffman::decoded_len(self.data),
-            false => Ok(self.data.len()),
+            true => huffman::decoded_len(self.input, self.length),
+            false => Ok(self.length),
         }
     }
 
@@ -112,10 +117,10 @@ impl StringLiteral<'_> {
     #[inline]
     pub(crate) fn decode(&self, output: &mut [u8]) -> Result<usize, Error> {
         match self.huffman {
-            true => huffman::decode(self.data, output),
+            true => huffman::decode(self.input, self.length, output),
             false => {
-                output[..self.data.len()].copy_from_slice(self.data);
-                Ok(self.data.len())
+                output[..self.length].copy_from_slice(&self.input[..self.length]);
+                Ok(self.length)
             }
         }
     }
@@ -138,14 +143,24 @@ pub(crate) fn put_integer(value: usize, pattern: u8, prefix: u32, block: &mut By
 }
 
 /// Writes a string, Huffman encoded where that is shorter.
+#[inline]
 pub(crate) fn put_string(data: &[u8], block: &mut BytesMut) {
-    let encoded = huffman::encoded_len(data);
-    if encoded >= data.len() {
-        put_integer(data.len(), 0x00, 7, block);
-        return block.extend_from_slice(data);
+    let Some(most) = data.len().checked_sub(1) else { return block.put_u8(0) };
+    // If the length of the code takes one octet, it can be filled in behind.
+    let known = if most < 0x7f { most } else { huffman::encoded_len(data) };
+    if known <= most {
+        let prefix = block.len();
+        put_integer(known, 0x80, 7, block);
+        let start = block.len();
+        block.resize(start + known + huffman::SLACK, 0);
+        if let Some(length) = huffman::encode(data, known, &mut block[start..]) {
+            if length < known {
+                block[prefix] = 0x80 | length as u8;
+            }
+            return block.truncate(start + length);
+        }
+        block.truncate(prefix);
     }
-    put_integer(encoded, 0x80, 7, block);
-    let start = block.len();
-    block.resize(start + encoded, 0);
-    huffman::encode(data, &mut block[start..]);
+    put_integer(data.len(), 0x00, 7, block);
+    block.extend_from_slice(data);
 }

@@ -33,7 +33,7 @@ pub(crate) enum Indexing {
 
 impl<'a> Representation<'a> {
     /// Reads one from the beginning of `input` and tells how long it is. No string is looked into.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(input: &'a [u8]) -> Result<(Self, usize), Stop> {
         let mut reader = Reader::new(input);
         let representation = match reader.peek()?.leading_zeros() {
@@ -46,7 +46,7 @@ impl<'a> Representation<'a> {
         Ok((representation, reader.position()))
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_literal(reader: &mut Reader<'a>, indexing: Indexing) -> Result<Self, Stop> {
         let (_, prefix) = indexing.pattern();
         let name = match reader.integer(prefix)? {
@@ -59,7 +59,7 @@ impl<'a> Representation<'a> {
 
 impl Indexing {
     /// The first bits of the representation, and how many are left for the index.
-    #[inline]
+    #[inline(always)]
     fn pattern(self) -> (u8, u32) {
         match self {
             Self::Incremental => (0b0100_0000, 6),

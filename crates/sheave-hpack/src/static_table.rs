@@ -26,11 +26,29 @@ pub(crate) fn find_name(name_hash: u64, name: &[u8]) -> Option<usize> {
 }
 
 /// The index of a field, whose name is that of `first` and those behind it.
-pub(crate) fn find_value(first: usize, name: &[u8], value: &[u8]) -> Option<usize> {
-    let with_name = (first..).map_while(|index| Some((index, get(index)?)));
-    let mut with_name = with_name.take_while(|(_, entry)| entry.name() == name);
-    with_name.find(|(_, entry)| entry.value() == value).map(|(index, _)| index)
+#[inline]
+pub(crate) fn find_value(first: usize, value: &[u8]) -> Option<usize> {
+    let mut index = first;
+    while get(index)?.value() != value {
+        if REPEATED >> index & 1 == 0 {
+            return None;
+        }
+        index += 1;
+    }
+    Some(index)
 }
+
+/// A bit for each entry whose name the next one has too.
+const REPEATED: u64 = {
+    let (mut set, mut index) = (0, 1);
+    while index < LEN {
+        if same(ENTRIES[index - 1].name(), ENTRIES[index].name()) {
+            set |= 1 << index;
+        }
+        index += 1;
+    }
+    set
+};
 
 /// A bit for each of those names, at its first index.
 pub(crate) const fn set_of(names: &[&str]) -> u64 {

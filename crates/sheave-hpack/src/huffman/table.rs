@@ -8,29 +8,41 @@ pub(super) static TABLE: [Step; 1 << BITS] = table();
 
 /// One or two octets, how many they are and how many bits they take: all 0 where a code is longer than [`BITS`].
 ///
-/// The bits that they take are lowest: everything waits for them, and they can be shifted by without being unpacked.
+/// The bits that they take are lowest: everything waits for them, and they can be shifted by without being unpacked. Above
+/// them is how many bits the octets have, so that several steps can be added up.
 #[derive(Clone, Copy)]
 pub(super) struct Step(u32);
 
 impl Step {
     const fn new(octets: u32, count: u32, length: u32) -> Self {
-        Self(length | count << 6 | octets << 8)
+        Self(length | count << 11 | octets << 16)
     }
 
+    /// No steps.
+    pub(super) const NONE: Self = Self(0);
+
+    /// Several steps together, up to fifteen: only their length and their octets' bits are right.
+    #[inline]
+    pub(super) fn and(self, next: Self) -> Self {
+        Self(self.0.wrapping_add(next.0))
+    }
+
+    /// How many bits are taken.
     #[inline]
     pub(super) fn length(self) -> u32 {
-        self.0 & 0x3f
+        self.0 & 0xff
     }
 
+    /// How many bits the octets have.
     #[inline]
-    pub(super) fn count(self) -> u32 {
-        self.0 >> 6 & 3
+    pub(super) fn octet_bits(self) -> u32 {
+        self.0 >> 8 & 0xff
     }
 
     /// The first octet is the lowest.
     #[inline]
     pub(super) fn octets(self) -> u64 {
-        u64::from(self.0 >> 8)
+        u64::from(self.0 >> 16)
     }
 }
 
