@@ -137,16 +137,17 @@ impl Encoder {
         }
     }
 
+    #[inline(never)]
     fn put_crumbs(&mut self, cookie: Field<'_>, block: &mut BytesMut) {
-        let mut rest = cookie.value;
-        while let Some(at) = rest.windows(2).position(|pair| pair == b"; ") {
-            self.put(Field { value: &rest[..at], ..cookie }, block);
-            rest = &rest[at + 2..];
+        let mut rest = Some(cookie.value);
+        while let Some(value) = rest {
+            let end = value.windows(2).position(|pair| pair == b"; ");
+            rest = end.map(|end| &value[end + 2..]);
+            self.put(Field { value: &value[..end.unwrap_or(value.len())], ..cookie }, block);
         }
-        self.put(Field { value: rest, ..cookie }, block);
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, field: Field<'_>, block: &mut BytesMut) {
         let value = field.value;
         let name_hash = hash(0, field.name);
@@ -163,7 +164,7 @@ impl Encoder {
         let mut indexing = if secret { Indexing::Never } else { Indexing::Without };
         let field_hash = if may_index { hash(name_hash, value) } else { 0 };
         if may_index {
-            let lookup = self.lookup.get_or_insert_with(|| Box::new(Lookup::new()));
+            let lookup = self.lookup.get_or_insert_with(Lookup::boxed);
             if let Some(newer) = lookup.find_field(&self.table, field_hash, name, value) {
                 return put_indexed(dynamic_index(newer), block);
             }

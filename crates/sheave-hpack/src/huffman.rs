@@ -4,10 +4,10 @@ mod code;
 mod table;
 
 use crate::error::Error;
-use code::{BY_LENGTH, CODES, Code, LONGEST, ORDER};
+use code::{BY_LENGTH, CODES, LONGEST, ORDER};
 use table::{Step, TABLE};
 
-/// How much room [`decode`] and [`encode`] need beyond what they write: they write eight octets at a time.
+/// How much room [`decode`] and [`encode`] need beyond what they write: they write up to eight octets at a time.
 pub(crate) const SLACK: usize = 8;
 
 /// How many octets the code of `data` takes.
@@ -20,69 +20,22 @@ pub(crate) fn encoded_len(data: &[u8]) -> usize {
 /// room for that, and for [`SLACK`] behind it.
 #[inline]
 pub(crate) fn encode(data: &[u8], most: usize, output: &mut [u8]) -> Option<usize> {
-    let mut bits = Bits { bits: 0, count: 0 };
-    let mut at = 0;
-    let (groups, rest) = data.as_chunks::<4>();
-    for group in groups {
-        let codes = group.map(|octet| CODES[usize::from(octet)]);
-        let length: u32 = codes.iter().map(|code| code.length).sum();
-        if length > 56 {
-            at += bits.push_long(codes, output.get_mut(at..)?);
-        } else {
-            codes.into_iter().for_each(|code| bits.push(code));
-            at += bits.flush(output.get_mut(at..)?);
+    let (mut bits, mut count, mut at) = (0u64, 0, 0);
+    for &octet in data {
+        let code = CODES[usize::from(octet)];
+        bits = bits << code.length | u64::from(code.bits);
+        count += code.length;
+        if count >= 32 {
+            count -= 32;
+            *output.get_mut(at..)?.first_chunk_mut()? = ((bits >> count) as u32).to_be_bytes();
+            at += 4;
         }
-        if at > most {
-            return None;
-        }
-    }
-    for &octet in rest {
-        bits.push(CODES[usize::from(octet)]);
-        at += bits.flush(output.get_mut(at..)?);
     }
     // RFC 7541 §5.2: the padding is the beginning of EOS, which is all ones.
-    let missing = bits.count.wrapping_neg() % 8;
-    bits.push(Code { bits: (1 << missing) - 1, length: missing });
-    if bits.count > 0 {
-        at += bits.flush(output.get_mut(at..)?);
-    }
+    let last = (bits << 32 | u64::from(u32::MAX)) >> count;
+    *output.get_mut(at..)?.first_chunk_mut()? = (last as u32).to_be_bytes();
+    at += count.div_ceil(8) as usize;
     (at <= most).then_some(at)
-}
-
-/// Bits that are to be written, the last ones lowest. What is above them has been written.
-struct Bits {
-    bits: u64,
-    count: u32,
-}
-
-impl Bits {
-    #[inline(always)]
-    fn push(&mut self, code: Code) {
-        self.bits = self.bits << code.length | u64::from(code.bits);
-        self.count += code.length;
-    }
-
-    /// Writes the octets that are whole, and tells how many that are. There are some bits, and room for eight octets.
-    #[inline(always)]
-    fn flush(&mut self, output: &mut [u8]) -> usize {
-        if let Some(output) = output.first_chunk_mut() {
-            *output = (self.bits << (64 - self.count)).to_be_bytes();
-        }
-        let octets = self.count / 8;
-        self.count %= 8;
-        octets as usize
-    }
-
-    /// The same for codes of which not all would fit.
-    #[cold]
-    fn push_long(&mut self, codes: [Code; 4], output: &mut [u8]) -> usize {
-        let mut at = 0;
-        for code in codes {
-            self.push(code);
-            at += self.flush(output.get_mut(at..).unwrap_or_default());
-        }
-        at
-    }
 }
 
 /// The most octets that `encoded` octets can stand for: the shortest codes have five bits.

@@ -1,3 +1,4 @@
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use crate::dynamic_table::DynamicTable;
@@ -67,14 +68,16 @@ const BUCKETS: usize = 128;
 const STEPS: usize = 16;
 
 impl Lookup {
-    pub(crate) fn new() -> Self {
-        Self {
+    /// Out of line, to keep it from the stack of those who have one already.
+    #[cold]
+    pub(crate) fn boxed() -> Box<Self> {
+        Box::new(Self {
             names: [0; BUCKETS],
             fields: [0; BUCKETS],
             links: VecDeque::new(),
             inserted: 0,
             seen: [0; BUCKETS],
-        }
+        })
     }
 
     /// The newest entry with this name: how many are newer.

@@ -17,7 +17,7 @@ use crate::{Case, Units, Work};
 struct Block {
     wire: Vec<u8>,
     /// Names and values, one behind the other, so that how they lie is not what is measured.
-    text: String,
+    text: Vec<u8>,
     /// How long they are.
     fields: Vec<(usize, usize)>,
 }
@@ -27,8 +27,9 @@ impl Block {
         let mut rest = &self.text[..];
         self.fields.iter().map(move |&(name, value)| {
             let (field, behind) = rest.split_at(name + value);
+            let (name, value) = field.split_at(name);
             rest = behind;
-            Field::new(&field[..name], &field[name..])
+            Field { name, value, sensitive: false }
         })
     }
 }
@@ -79,11 +80,11 @@ fn stories(folder: &Path) -> Vec<Story> {
 fn read(path: &Path) -> Story {
     let story: Value = serde_json::from_slice(&fs::read(path).expect("a story")).expect("JSON");
     let block = |case: &Value| {
-        let (mut text, mut fields) = (String::new(), Vec::new());
+        let (mut text, mut fields) = (Vec::new(), Vec::new());
         for header in case["headers"].as_array().expect("fields") {
             let (name, value) = header.as_object().and_then(|header| header.iter().next()).expect("a field");
             let value = value.as_str().expect("a value");
-            text.extend([name, value]);
+            text.extend([name.as_bytes(), value.as_bytes()].concat());
             fields.push((name.len(), value.len()));
         }
         Block { wire: hex(case["wire"].as_str().expect("a block")), text, fields }
