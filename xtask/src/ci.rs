@@ -5,14 +5,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::autobahn::{self, Role, Run};
-use crate::{Outcome, Tally, browser, demo, h2, interop, memory, process, test, tidy, workspace};
+use crate::{Outcome, Tally, bench, browser, demo, h2, interop, memory, process, test, tidy, workspace};
 
 /// Runs every step, also after a failure, and closes with the sum of what they counted.
 ///
 /// A step that fails without counts of its own (formatting, a build) counts as one failure.
 pub(crate) fn task() -> Outcome {
-    let steps: [(&str, &dyn Fn() -> Outcome); 19] = [
-        // No other step builds what is measured, which takes the libraries' dependencies from a file of its own.
+    let steps: [(&str, &dyn Fn() -> Outcome); 20] = [
+        // What is measured takes the libraries' dependencies from a file of its own, and no other step builds all of it.
         ("the bench's lock file", &|| {
             cargo(&["fetch", "--quiet", "--locked", "--manifest-path", "xtask/bench/Cargo.toml"], &[])
         }),
@@ -34,6 +34,7 @@ pub(crate) fn task() -> Outcome {
         ("demo", &demo::once),
         ("browser", &browser::task),
         ("idle memory", &memory::task),
+        ("bench --check", &bench::check),
         ("autobahn server", &|| autobahn::run(&Run::sample(Role::Server))),
         ("autobahn client", &|| autobahn::run(&Run::sample(Role::Client))),
         ("autobahn server over TLS", &|| autobahn::run(&Run::tls(Role::Server))),

@@ -23,7 +23,8 @@ pub(crate) fn take() -> BytesMut {
 /// Takes back a buffer that nobody else holds any memory of.
 pub(crate) fn give(mut buffer: BytesMut) {
     buffer.clear();
-    if buffer.try_reclaim(NEW) && buffer.capacity() <= LARGEST {
+    // A part of a larger one does not tell its size, but could have that much room.
+    if !buffer.try_reclaim(LARGEST + 1) && buffer.try_reclaim(NEW) {
         SPARE.with_borrow_mut(|spare| {
             if spare.len() < MOST {
                 spare.push(buffer);
@@ -71,8 +72,12 @@ mod tests {
         let mut part = large.split_to(1000);
         part.advance(1000);
         recycle(part);
-        // Alone it is too large.
-        large.advance(large.len());
+        // Alone, it or a part of it, it is too large.
+        let part = large.split_to(1000);
+        drop(large);
+        recycle(part);
+        let mut large = BytesMut::zeroed(100 << 10);
+        large.advance(90 << 10);
         recycle(large);
         assert_eq!(kept(), before);
     }

@@ -146,8 +146,7 @@ impl Outgoing {
     #[inline]
     pub fn message(&mut self, message: Message, compress: Compress) -> Result<(), Error> {
         if self.is_plain() && message.len() < LARGE.min(self.max_frame_size) {
-            self.short(OpCode::of(message.is_text()), message.as_bytes());
-            return Ok(());
+            return self.short(OpCode::of(message.is_text()), message.as_bytes());
         }
         self.any(message, compress)
     }
@@ -486,25 +485,35 @@ impl Outgoing {
         self.next_frame()
     }
 
-    /// Whether a message is neither compressed nor masked, and may begin here.
+    /// Whether a message is not compressed, and may begin here.
     #[inline]
     fn is_plain(&self) -> bool {
-        !self.closed && self.open.is_none() && self.rest.is_none() && self.deflate.is_none() && !self.masks()
+        !self.closed && self.open.is_none() && self.rest.is_none() && self.deflate.is_none()
     }
 
-    /// Queues a short message that is sent as it is: so do most leave a server.
+    /// Queues a short message that is not compressed: so do most leave.
     #[inline]
-    fn short(&mut self, opcode: OpCode, payload: &[u8]) {
-        let (tail, first) = (self.output.tail(), 0x80 | opcode as u8);
-        tail.reserve(4 + payload.len());
+    fn short(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), Error> {
+        let mask = self.key()?;
+        let (first, masked) = (0x80 | opcode as u8, u8::from(mask.is_some()) << 7);
+        let tail = self.output.tail();
+        tail.reserve(FrameHeader::MAX_SIZE + payload.len());
         match u16::try_from(payload.len()) {
             Ok(length) if length >= 126 => {
                 let [high, low] = length.to_be_bytes();
-                tail.extend_from_slice(&[first, 126, high, low]);
+                tail.extend_from_slice(&[first, masked | 126, high, low]);
             }
-            _ => tail.extend_from_slice(&[first, payload.len() as u8]),
+            _ => tail.extend_from_slice(&[first, masked | payload.len() as u8]),
         }
+        let Some(key) = mask else {
+            tail.extend_from_slice(payload);
+            return Ok(());
+        };
+        tail.extend_from_slice(&key);
+        let start = tail.len();
         tail.extend_from_slice(payload);
+        mask::apply(key, 0, &mut tail[start..]);
+        Ok(())
     }
 
     /// Queues the next frame of the message that leaves in several.

@@ -26,7 +26,8 @@ pub(crate) fn give(mut buffer: BytesMut) {
     buffer.advance(buffer.len());
     // It gets more room than it seems to have only out of what was in it, if nobody holds that.
     let is_own = buffer.try_reclaim(buffer.capacity() + 1);
-    if is_own && (NEW..=LARGEST).contains(&buffer.capacity()) {
+    // A part of a larger one does not tell its size, but could have that much room.
+    if is_own && !buffer.try_reclaim(LARGEST + 1) && buffer.try_reclaim(NEW) {
         SPARE.with_borrow_mut(|spare| {
             if spare.len() < MOST {
                 spare.push(buffer);
@@ -71,6 +72,7 @@ mod tests {
         assert_eq!(kept(), MOST);
         SPARE.with_borrow_mut(Vec::clear);
         give(used(LARGEST + 1));
+        give(used(LARGEST + 1).split_to(NEW));
         give(used(NEW / 2));
         give(BytesMut::new());
         assert_eq!(kept(), 0);

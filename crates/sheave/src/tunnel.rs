@@ -25,7 +25,7 @@ pub(crate) struct Tunnel {
 #[derive(Debug)]
 pub(crate) struct Inlet {
     pub(crate) stream: RecvStream,
-    /// Whether something was added to the input since it was last cut to its size, and how much that was then.
+    /// Whether the input may hold more memory than it was cut to when it last was, and how long it was then.
     is_loose: bool,
     cut: usize,
 }
@@ -114,19 +114,18 @@ impl Inlet {
         missing: usize,
     ) -> Poll<io::Result<usize>> {
         let Poll::Ready(data) = self.stream.poll_data(cx) else {
-            self.rest(input);
+            self.rest(input, missing);
             return Poll::Pending;
         };
         let Some(data) = data.transpose()? else { return Poll::Ready(Ok(0)) };
         let length = data.len();
-        self.is_loose = true;
         if input.is_empty() {
             h2::recycle(std::mem::replace(input, data));
-            self.cut = 0;
+            (self.is_loose, self.cut) = (true, 0);
         } else {
-            // A claimed length earns room only in proportion to what has really come: so much that what is moved once is
-            // seldom moved again.
-            input.reserve(missing.clamp(length, length.max(4 * input.len())));
+            // What was cut to its size stays so until its frame is whole: then it may all be taken, or all but a little.
+            self.is_loose |= length >= missing;
+            input.reserve(length.max(earned(missing, input.len())));
             input.extend_from_slice(&data);
             h2::recycle(data);
         }
@@ -134,19 +133,26 @@ impl Inlet {
     }
 
     /// The start of a frame does not hold what the connection has read with it, nor what was read before it.
-    fn rest(&mut self, input: &mut BytesMut) {
+    fn rest(&mut self, input: &mut BytesMut, missing: usize) {
         // More is not so little beside what it may hold.
         const MOST: usize = 64 << 10;
         const LITTLE: usize = 2 << 10;
         // What comes bit by bit is not copied with each.
         let has_grown = input.len() <= LITTLE || input.len() >= 2 * self.cut;
         if self.is_loose && has_grown && input.len() <= MOST {
-            let start = BytesMut::from(&input[..]);
+            let mut start = BytesMut::with_capacity(input.len() + earned(missing, input.len()));
+            start.extend_from_slice(input);
             h2::recycle(std::mem::replace(input, start));
             self.cut = input.len();
             self.is_loose = false;
         }
     }
+}
+
+/// How much room what is `missing` by a claimed length earns: only in proportion to what has really come, so much that what
+/// is moved once is seldom moved again.
+fn earned(missing: usize, come: usize) -> usize {
+    missing.min(3 * come)
 }
 
 impl Outlet {

@@ -71,7 +71,8 @@ async fn an_idle_websocket() {
     assert!(each <= 2048, "{each}");
 }
 
-/// A part of a frame is held, and nothing of what was read with it, however much that was.
+/// A part of a frame is held, with room for up to three times as much if that much is to come, and nothing of what was read
+/// with it, however much that was.
 #[tokio::test(start_paused = true)]
 async fn parts_of_frames() {
     let _alone = ALONE.lock().await;
@@ -89,7 +90,7 @@ async fn parts_of_frames() {
     }
     let each = (held() - before) / SOCKETS as usize;
     println!("a part of 5 000 bytes: {each} bytes");
-    assert!(each <= 10_000, "{each}");
+    assert!(each <= 16_000, "{each}");
 }
 
 /// Requests without a pause, each answered: what was held for one goes with it.

@@ -85,9 +85,9 @@ pub(super) fn target() -> PathBuf {
     workspace::target().join("bench")
 }
 
-/// The version of a package in the lock file of the benchmark.
+/// The version of a package in the lock file of the benchmark; of several the one that comes last, which is the newest.
 pub(super) fn locked(lock: &str, package: &str) -> Option<String> {
-    let (_, rest) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
+    let (_, rest) = lock.rsplit_once(&format!("name = \"{package}\"\nversion = \""))?;
     rest.split_once('"').map(|(version, _)| version.to_owned())
 }
 
@@ -145,8 +145,9 @@ mod tests {
 
     #[test]
     fn versions_are_those_of_the_lock_file() {
-        let lock = "[[package]]\nname = \"wtx-x\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"wtx\"\nversion = \"0.52.1\"\n";
-        assert_eq!(locked(lock, "wtx").as_deref(), Some("0.52.1"));
-        assert_eq!(locked(lock, "wt"), None);
+        let of = |name, version| format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n\n");
+        let lock = of("wtx-x", "1.0.0") + &of("wtx", "0.51.0") + &of("wtx", "0.52.1");
+        assert_eq!(locked(&lock, "wtx").as_deref(), Some("0.52.1"));
+        assert_eq!(locked(&lock, "wt"), None);
     }
 }

@@ -374,8 +374,8 @@ pub(super) fn poll_write(
     stall: &mut Stall,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Error>> {
-    if outgoing.is_idle() && !stall.is_waiting() {
-        // Whatever was written was flushed.
+    if outgoing.is_idle() && !outgoing.is_closed() && !stall.is_waiting() {
+        // Whatever was written was flushed. Once it is closed, the transport is asked: it may have failed.
         return Poll::Ready(Ok(()));
     }
     loop {
