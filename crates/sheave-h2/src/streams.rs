@@ -78,11 +78,15 @@ impl Streams {
         stream
     }
 
-    /// Holds nothing for streams if there are none.
-    pub(crate) fn shrink(&mut self) {
-        if self.ids.is_empty() {
+    /// Holds nothing for streams if there are none, and were more than a few. Tells whether there were.
+    pub(crate) fn shrink(&mut self) -> bool {
+        /// As many have room in the least memory that a vector takes.
+        const FEW: usize = 4;
+        let were_more = self.slots.len() > FEW;
+        if were_more && self.ids.is_empty() {
             (self.slots, self.free, self.ids) = <_>::default();
         }
+        were_more
     }
 
     /// A stream that is not here closed like this.

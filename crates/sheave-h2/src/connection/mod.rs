@@ -197,18 +197,24 @@ impl Connection {
         self.progress.pop_front()
     }
 
-    /// Gives back memory that is kept for what may come, when nothing has come for a while.
+    /// Gives back memory that is kept for what may come, when nothing has come for a while; but for a little, so that requests
+    /// that come one by one do not take it each anew.
     pub fn shrink(&mut self) {
-        self.streams.shrink();
-        self.scheduler.shrink();
-        self.heads.shrink_to_fit();
-        self.credits.shrink_to_fit();
-        self.events.shrink_to_fit();
-        self.progress.shrink_to_fit();
-        self.lingering.shrink(&self.streams);
-        self.fields = None;
-        self.encoded = BytesMut::new();
-        if self.control.is_empty() {
+        /// In bytes.
+        const LITTLE: usize = 256;
+        if self.streams.shrink() {
+            self.scheduler.shrink();
+            self.heads.shrink_to_fit();
+            self.credits.shrink_to_fit();
+            self.events.shrink_to_fit();
+            self.progress.shrink_to_fit();
+            self.lingering.shrink(&self.streams);
+            self.fields = None;
+        }
+        if self.encoded.capacity() > LITTLE {
+            self.encoded = BytesMut::new();
+        }
+        if self.control.is_empty() && self.control.capacity() > LITTLE {
             self.control = BytesMut::new();
         }
         if self.output.is_empty() {

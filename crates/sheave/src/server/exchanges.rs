@@ -30,7 +30,7 @@ struct Tasks {
 #[derive(Debug)]
 pub(super) struct Part<H> {
     pub(super) exchanges: Arc<Exchanges<H>>,
-    place: u32,
+    pub(super) place: u32,
 }
 
 impl<H: Send + Sync + 'static> Exchanges<H> {
@@ -40,18 +40,20 @@ impl<H: Send + Sync + 'static> Exchanges<H> {
         Arc::new(Self { handler, place, span: Span::current(), tasks, ended })
     }
 
-    /// Spawns one. Not from several tasks at a time.
-    pub(super) fn spawn<F>(self: &Arc<Self>, exchange: impl FnOnce(Part<H>) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let place = {
-            let mut tasks = self.tasks();
-            let place = tasks.running.take_place();
-            tasks.begun = Some(place);
-            place
-        };
-        let task = tokio::spawn(exchange(Part { exchanges: Arc::clone(self), place }));
+    /// A part for one more, which is to be spawned before there is another; `None` if there are as many as may be.
+    pub(super) fn part(self: &Arc<Self>, most: usize) -> Option<Part<H>> {
+        let mut tasks = self.tasks();
+        if tasks.running.len() >= most {
+            return None;
+        }
+        let place = tasks.running.take_place();
+        tasks.begun = Some(place);
+        Some(Part { exchanges: Arc::clone(self), place })
+    }
+
+    /// Spawns one that has this place.
+    pub(super) fn spawn(&self, place: u32, exchange: impl Future<Output = ()> + Send + 'static) {
+        let task = tokio::spawn(exchange);
         let mut tasks = self.tasks();
         if tasks.begun.take().is_some() {
             tasks.running.put(place, task);
@@ -62,7 +64,7 @@ impl<H: Send + Sync + 'static> Exchanges<H> {
     pub(super) async fn end(&self) {
         loop {
             let ended = self.ended.notified();
-            if self.len() == 0 {
+            if self.tasks().running.is_empty() {
                 return;
             }
             ended.await;
@@ -71,11 +73,6 @@ impl<H: Send + Sync + 'static> Exchanges<H> {
 }
 
 impl<H> Exchanges<H> {
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.tasks().running.len()
-    }
-
     /// Ends all of them at once.
     pub(super) fn abort_all(&self) {
         let tasks = self.tasks().running.empty();

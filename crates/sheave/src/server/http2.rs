@@ -62,13 +62,14 @@ where
             }
             ended = poll_fn(|cx| {
                 while let Some(accepted) = ready!(connection.poll_accept(cx)) {
-                    match accepted {
-                        // Handlers of requests that were taken back are still at work.
-                        Ok((_, respond)) if exchanges.len() >= most => {
-                            respond.reset(ErrorCode::REFUSED_STREAM);
-                        }
-                        Ok((request, respond)) => begin(&exchanges, request, respond, &carrier),
+                    let (request, respond) = match accepted {
+                        Ok(accepted) => accepted,
                         Err(error) => return Poll::Ready(Err(error)),
+                    };
+                    match exchanges.part(most) {
+                        Some(part) => begin(part, request, respond, &carrier),
+                        // Handlers of requests that were taken back are still at work.
+                        None => respond.reset(ErrorCode::REFUSED_STREAM),
                     }
                 }
                 Poll::Ready(Ok(()))
@@ -89,7 +90,7 @@ where
 
 /// Gives a request a task of its own.
 fn begin<H, F>(
-    exchanges: &Arc<Exchanges<H>>,
+    part: Part<H>,
     request: http::Request<RecvStream>,
     respond: SendResponse,
     carrier: &Arc<Carrier>,
@@ -102,8 +103,9 @@ fn begin<H, F>(
     let tunnel = Tunnel::requested(receiving, respond, berth);
     let home = Arc::new(Home::default());
     let head = http::Request::from_parts(head, ());
+    let (exchanges, place) = (Arc::clone(&part.exchanges), part.place);
     let request = Request::http2(head, tunnel, &exchanges.place, &home);
-    exchanges.spawn(|part| exchange(part, request, home));
+    exchanges.spawn(place, exchange(part, request, home));
 }
 
 /// Has a request answered, or its WebSocket come to an end in order.

@@ -449,7 +449,9 @@ async fn within<T>(patience: Duration, work: impl Future<Output = Result<T, Erro
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let Some(wire) = self.wire.take() {
+        // A stream of HTTP/2 has no other request.
+        let is_done = self.answered && matches!(self.wire, Some(Wire::Http2(_)));
+        if let Some(wire) = self.wire.take_if(|_| !is_done) {
             self.home.put(if self.answered {
                 Returned::Answered { wire, keep_alive: self.keep_alive }
             } else {
