@@ -79,7 +79,7 @@ where
             }
             Some(Returned::Unanswered { wire: Wire::Http1(http, _), head, fault }) => {
                 let refusal = unanswered(result.is_ok(), fault).closing();
-                break (End::Refuse(http, refusal, Some(Box::new(head))), result);
+                break (End::Refuse(http, refusal, Some(head)), result);
             }
             Some(Returned::WebSocket(ws)) => {
                 let code = if result.is_ok() { CloseCode::NORMAL } else { CloseCode::INTERNAL_ERROR };

@@ -17,7 +17,7 @@ pub(crate) enum Returned {
     /// A request that was dropped without an answer.
     Unanswered {
         wire: Wire,
-        head: http::Request<()>,
+        head: Box<http::Request<()>>,
         /// What was wrong with its body.
         fault: Option<Refusal>,
     },

@@ -1,7 +1,7 @@
 //! The life of one HTTP/2 connection: requests and WebSockets side by side, an end in order.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
@@ -116,28 +116,37 @@ where
     F: Future<Output = Result<(), Error>> + Send,
 {
     async move {
-        let Exchanges { handler, span, place, .. } = &*part.exchanges;
-        let mut handled = pin!(handle(&**handler, request));
+        let mut handled = pin!(handle(&*part.exchanges.handler, request));
         // As `instrument` would, which keeps the span once more for each task.
-        let handled = poll_fn(|cx| span.in_scope(|| handled.as_mut().poll(cx))).await;
-        match home.take() {
-            // Boxed: the task's memory is that of the longest part.
-            Some(returned) => Box::pin(end(handled, returned, place).instrument(span.clone())).await,
-            None => span.in_scope(|| tell(handled)),
+        let handled = poll_fn(|cx| part.exchanges.span.in_scope(|| handled.as_mut().poll(cx))).await;
+        if let Some(end) = end(handled, &home, &part.exchanges) {
+            end.await;
         }
     }
 }
 
-/// Ends what a handler left.
-async fn end(handled: Result<(), Error>, returned: Returned, place: &Place) {
-    tell(match returned {
-        Returned::Unanswered { wire, head, fault } => {
-            let refusal = unanswered(handled.is_ok(), fault);
-            refuse(wire, refusal, head, place).await.and(handled)
-        }
-        Returned::WebSocket(ws) => close(ws, handled.is_ok()).await.and(handled),
-        Returned::Answered { .. } => handled,
-    });
+/// Ends what a handler left, if it left something. Boxed: the task's memory is that of the longest part.
+fn end<H>(
+    handled: Result<(), Error>,
+    home: &Home,
+    exchanges: &Exchanges<H>,
+) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+    let Some(returned) = home.take() else {
+        exchanges.span.in_scope(|| tell(handled));
+        return None;
+    };
+    let (place, span) = (Arc::clone(&exchanges.place), exchanges.span.clone());
+    let end = async move {
+        tell(match returned {
+            Returned::Unanswered { wire, head, fault } => {
+                let refusal = unanswered(handled.is_ok(), fault);
+                refuse(wire, refusal, head, &place).await.and(handled)
+            }
+            Returned::WebSocket(ws) => close(ws, handled.is_ok()).await.and(handled),
+            Returned::Answered { .. } => handled,
+        });
+    };
+    Some(Box::pin(end.instrument(span)))
 }
 
 fn tell(ended: Result<(), Error>) {
@@ -150,7 +159,7 @@ fn tell(ended: Result<(), Error>) {
 async fn refuse(
     mut wire: Wire,
     refusal: Refusal,
-    head: http::Request<()>,
+    head: Box<http::Request<()>>,
     place: &Place,
 ) -> Result<(), Error> {
     let response = response::complete(refusal.into_response(), &head, true);

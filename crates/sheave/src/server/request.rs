@@ -455,7 +455,11 @@ impl Drop for Exchange {
             self.home.put(if self.answered {
                 Returned::Answered { wire, keep_alive: self.keep_alive }
             } else {
-                Returned::Unanswered { wire, head: std::mem::take(&mut self.head), fault: self.fault.take() }
+                Returned::Unanswered {
+                    wire,
+                    head: Box::new(std::mem::take(&mut self.head)),
+                    fault: self.fault.take(),
+                }
             });
         }
     }
