@@ -1,6 +1,6 @@
 //! How urgent a stream is (RFC 9218).
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 /// The priority of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,11 @@ impl Priority {
 
     /// What the field `priority` says, if there is one (RFC 9218 §5).
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut lines = headers.get_all("priority").iter().peekable();
+        const PRIORITY: HeaderName = HeaderName::from_static("priority");
+        if headers.is_empty() {
+            return None;
+        }
+        let mut lines = headers.get_all(PRIORITY).iter().peekable();
         lines.peek()?;
         let mut priority = Self::default();
         lines.for_each(|line| priority.take(line.as_bytes()));

@@ -78,17 +78,21 @@ impl Streams {
         stream
     }
 
-    /// Holds nothing for streams if there are none.
-    pub(crate) fn shrink(&mut self) {
-        if self.ids.is_empty() {
+    /// Holds nothing for streams if there are none, and were more than a few. Tells whether there were.
+    pub(crate) fn shrink(&mut self) -> bool {
+        /// As many have room in the least memory that a vector takes.
+        const FEW: usize = 4;
+        let were_more = self.slots.len() > FEW;
+        if were_more && self.ids.is_empty() {
             (self.slots, self.free, self.ids) = <_>::default();
         }
+        were_more
     }
 
     /// A stream that is not here closed like this.
     pub(crate) fn remember(&mut self, id: StreamId, closed: Closed) {
-        match self.closed.ring.iter_mut().find(|remembered| remembered.0 == id) {
-            Some(remembered) => remembered.1 = closed,
+        match self.closed.position(id) {
+            Some(at) => self.closed.ring[at].1 = closed,
             None => self.closed.push(id, closed),
         }
     }
@@ -130,9 +134,16 @@ impl Remembered {
         }
     }
 
+    /// The newest are looked at first: what comes late seldom comes much later.
+    fn position(&self, id: StreamId) -> Option<usize> {
+        let (newer, older) = self.ring.split_at(self.next);
+        let find = |part: &[(StreamId, Closed)]| part.iter().rposition(|remembered| remembered.0 == id);
+        find(newer).or_else(|| find(older).map(|at| self.next + at))
+    }
+
     fn get(&self, id: StreamId) -> Closed {
-        match self.ring.iter().find(|remembered| remembered.0 == id) {
-            Some(&(_, closed)) => closed,
+        match self.position(id) {
+            Some(at) => self.ring[at].1,
             None if id <= self.forgotten => Closed::Forgotten,
             None => Closed::Skipped,
         }

@@ -1,16 +1,17 @@
 //! What the streams of one HTTP/2 connection have in common.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use std::{fmt, mem};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use crate::h2;
 use crate::server::Place;
+use crate::table::Table;
 use crate::tls;
 use crate::ws::io::CloseHandle;
 use crate::ws::{CloseCode, Config};
@@ -45,20 +46,20 @@ pub(crate) struct Carrier {
 
 #[derive(Debug)]
 struct InUse {
-    streams: usize,
+    /// What closes the streams that are WebSockets. All streams have a place.
+    streams: Table<CloseHandle>,
     /// When the last of them went.
     since: Instant,
     /// A shutdown has begun: what comes is closed.
     closing: bool,
-    /// The number of the last berth.
-    next: u64,
-    closes: HashMap<u64, CloseHandle>,
+    /// There has never been one.
+    is_fresh: bool,
 }
 
 impl Carrier {
     pub(crate) fn new(session: Option<tls::Session>, place: Option<Arc<Place>>) -> Arc<Self> {
         let in_use =
-            InUse { streams: 0, since: Instant::now(), closing: false, next: 0, closes: HashMap::new() };
+            InUse { streams: Table::default(), since: Instant::now(), closing: false, is_fresh: true };
         let (id, in_use) = (ConnectionId::new(), Mutex::new(in_use));
         Arc::new(Self { id, session, _place: place, in_use, left: Notify::new() })
     }
@@ -74,25 +75,24 @@ impl Carrier {
     /// Room for a stream, if there are fewer than `most`.
     pub(crate) fn berth(self: &Arc<Self>, most: usize) -> Option<Berth> {
         let mut in_use = self.in_use();
-        if in_use.streams >= most {
+        if in_use.streams.len() >= most {
             return None;
         }
-        in_use.streams += 1;
-        in_use.next += 1;
-        Some(Berth { carrier: Arc::clone(self), key: in_use.next })
+        in_use.is_fresh = false;
+        Some(Berth { carrier: Arc::clone(self), place: in_use.streams.take_place() })
     }
 
     /// Since when there has been no stream; `None` while there is one.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let in_use = self.in_use();
-        (in_use.streams == 0).then_some(in_use.since)
+        in_use.streams.is_empty().then_some(in_use.since)
     }
 
     /// Waits until there has been no stream for so long; `at_first` as long as there has never been one, if that is more.
     pub(crate) async fn unused_for(&self, time: Duration, at_first: Duration) {
         loop {
             let since = self.idle().await;
-            let is_fresh = self.in_use().next == 0;
+            let is_fresh = self.in_use().is_fresh;
             let time = if is_fresh { time.max(at_first) } else { time };
             sleep(time.saturating_sub(since.elapsed())).await;
             if self.idle_since() == Some(since) {
@@ -117,9 +117,9 @@ impl Carrier {
         let closes = {
             let mut in_use = self.in_use();
             in_use.closing = true;
-            mem::take(&mut in_use.closes)
+            in_use.streams.empty()
         };
-        closes.into_values().for_each(|handle| handle.close(CloseCode::GOING_AWAY));
+        closes.iter().for_each(|handle| handle.close(CloseCode::GOING_AWAY));
     }
 
     fn in_use(&self) -> MutexGuard<'_, InUse> {
@@ -131,7 +131,7 @@ impl Carrier {
 #[derive(Debug)]
 pub(crate) struct Berth {
     carrier: Arc<Carrier>,
-    key: u64,
+    place: u32,
 }
 
 impl Berth {
@@ -146,7 +146,7 @@ impl Berth {
             drop(in_use);
             handle.close(CloseCode::GOING_AWAY);
         } else {
-            in_use.closes.insert(self.key, handle);
+            in_use.streams.put(self.place, handle);
         }
     }
 }
@@ -154,12 +154,10 @@ impl Berth {
 impl Drop for Berth {
     fn drop(&mut self) {
         let mut in_use = self.carrier.in_use();
-        in_use.streams -= 1;
-        let handle = in_use.closes.remove(&self.key);
-        let is_last = in_use.streams == 0;
+        let handle = in_use.streams.leave(self.place);
+        let is_last = in_use.streams.is_empty();
         if is_last {
             in_use.since = Instant::now();
-            in_use.closes = HashMap::new();
         }
         drop(in_use);
         drop(handle);
@@ -184,10 +182,12 @@ pub(crate) fn h2_config() -> h2::Config {
 pub(crate) const MAX_STREAMS: u32 = 1000;
 
 /// What a WebSocket over HTTP/2 does itself, where its connection does the rest: one PING serves all.
-pub(crate) fn without_keepalive(config: &Config, connection: &Config) -> Config {
-    let mut config = config.clone();
-    if config.keepalive_interval == connection.keepalive_interval {
-        config.keepalive_interval = None;
+pub(crate) fn without_keepalive<'a>(config: &'a Config, connection: &Config) -> Cow<'a, Config> {
+    let interval = config.keepalive_interval;
+    if interval.is_none() || interval != connection.keepalive_interval {
+        return Cow::Borrowed(config);
     }
-    config
+    let mut config = config.clone();
+    config.keepalive_interval = None;
+    Cow::Owned(config)
 }

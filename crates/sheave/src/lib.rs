@@ -9,6 +9,7 @@ mod own;
 mod plain;
 mod server;
 mod stream;
+mod table;
 mod tunnel;
 mod versions;
 mod websocket;

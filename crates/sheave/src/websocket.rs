@@ -132,7 +132,7 @@ impl DerefMut for WebSocket {
 
 impl Drop for WebSocket {
     fn drop(&mut self) {
-        if let (Some(inner), Some(home)) = (self.inner.take(), &self.home) {
+        if let (Some(inner), Some(home)) = (self.inner.take_if(|inner| !inner.has_ended()), &self.home) {
             home.put(Returned::WebSocket(inner));
         }
     }

@@ -21,6 +21,9 @@ pub(super) struct Block {
     fate: Fate,
 }
 
+/// How large a list of fields may have been whose memory is kept for the next, as it counts itself.
+const KEPT: usize = 4 << 10;
+
 /// What a block is for. It is decompressed in any case: the tables of both sides have to stay the same (RFC 9113 §4.3).
 #[derive(Debug)]
 pub(super) enum Fate {
@@ -144,7 +147,8 @@ impl Connection {
     }
 
     fn begin_block(&mut self, stream: StreamId, fate: Fate) {
-        let fields = FieldList::new(self.config.max_header_list_size as usize);
+        let new = || FieldList::new(self.config.max_header_list_size as usize);
+        let fields = self.fields.take().unwrap_or_else(new);
         self.block = Some(Block { stream, continuations: 0, fields, fate });
     }
 
@@ -160,19 +164,34 @@ impl Connection {
             let why = "a field block that cannot be decompressed";
             return Err(Violation::connection(ErrorCode::COMPRESSION_ERROR, why));
         }
-        let Some(block) = self.block.take_if(|_| end) else { return Ok(None) };
-        match block.fate {
-            Fate::Request { end_stream } => {
-                self.receive_request(block.stream, &block.fields, end_stream, now)
-            }
+        let Some(Block { stream, fate, mut fields, .. }) = self.block.take_if(|_| end) else {
+            return Ok(None);
+        };
+        let received = self.end_block(stream, fate, &fields, now);
+        if fields.size() <= KEPT {
+            fields.clear();
+            self.fields = Some(fields);
+        }
+        received
+    }
+
+    fn end_block(
+        &mut self,
+        id: StreamId,
+        fate: Fate,
+        fields: &FieldList,
+        now: Instant,
+    ) -> Result<Option<Event>, Violation> {
+        match fate {
+            Fate::Request { end_stream } => self.receive_request(id, fields, end_stream, now),
             Fate::Message { end_stream } => {
                 // RFC 9113 §6.2: CONTINUATIONs are part of HEADERS, which end the stream only here.
-                match self.receive_on(block.stream, stream::Frame::Headers { end_stream })? {
-                    Some(stream) => self.receive_message(stream, &block.fields, end_stream),
+                match self.receive_on(id, stream::Frame::Headers { end_stream })? {
+                    Some(stream) => self.receive_message(stream, fields, end_stream),
                     None => Ok(None),
                 }
             }
-            Fate::Promise { stream, promised } => self.receive_promised(stream, promised, &block.fields),
+            Fate::Promise { stream, promised } => self.receive_promised(stream, promised, fields),
             Fate::Error(violation) => Err(violation),
             Fate::Ignored => Ok(None),
         }

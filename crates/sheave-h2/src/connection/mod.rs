@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use sheave_hpack::{Decoder, Encoder};
+use sheave_hpack::{Decoder, Encoder, FieldList};
 
 use self::blocks::Block;
 use self::budget::Budget;
@@ -76,6 +76,8 @@ pub struct Connection {
     /// How much of the peer's preface is still to come.
     preface: &'static [u8],
     block: Option<Block>,
+    /// Memory for the next block's fields.
+    fields: Option<FieldList>,
     decoder: Decoder,
     budget: Budget,
     resets: Bucket,
@@ -131,6 +133,7 @@ impl Connection {
             highest: StreamId::CONNECTION,
             preface: if is_server { PREFACE } else { &[] },
             block: None,
+            fields: None,
             decoder: Decoder::default(),
             budget: Budget::new(config.connection_window_size),
             resets: Bucket::new(config.reset_rate(), now),
@@ -194,17 +197,24 @@ impl Connection {
         self.progress.pop_front()
     }
 
-    /// Gives back memory that is kept for what may come, when nothing has come for a while.
+    /// Gives back memory that is kept for what may come, when nothing has come for a while; but for a little, so that requests
+    /// that come one by one do not take it each anew.
     pub fn shrink(&mut self) {
-        self.streams.shrink();
-        self.scheduler.shrink();
-        self.heads.shrink_to_fit();
-        self.credits.shrink_to_fit();
-        self.events.shrink_to_fit();
-        self.progress.shrink_to_fit();
-        self.lingering.shrink(&self.streams);
-        self.encoded = BytesMut::new();
-        if self.control.is_empty() {
+        /// In bytes.
+        const LITTLE: usize = 256;
+        if self.streams.shrink() {
+            self.scheduler.shrink();
+            self.heads.shrink_to_fit();
+            self.credits.shrink_to_fit();
+            self.events.shrink_to_fit();
+            self.progress.shrink_to_fit();
+            self.lingering.shrink(&self.streams);
+            self.fields = None;
+        }
+        if self.encoded.capacity() > LITTLE {
+            self.encoded = BytesMut::new();
+        }
+        if self.control.is_empty() && self.control.capacity() > LITTLE {
             self.control = BytesMut::new();
         }
         if self.output.is_empty() {

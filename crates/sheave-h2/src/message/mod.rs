@@ -13,18 +13,28 @@ use std::fmt;
 /// What an extended CONNECT is for: its `:protocol` (RFC 8441 §4). It is among a request's
 /// [extensions](http::Request::extensions), of one that was received as well as of one to be sent.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Protocol(Box<str>);
+pub struct Protocol(Name);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Name {
+    /// That of almost all requests, which need no memory for it.
+    WebSocket,
+    /// No other is the same.
+    Other(Box<str>),
+}
+
+const WEBSOCKET: &str = "websocket";
 
 impl Protocol {
     /// Of RFC 6455 over HTTP/2.
     pub fn websocket() -> Self {
-        Self::new("websocket")
+        Self(Name::WebSocket)
     }
 
     /// The protocol of this name, as in the registry of upgrade tokens. A request with one that is no such token cannot
     /// be made.
     pub fn new(name: &str) -> Self {
-        Self(name.into())
+        Self(if name == WEBSOCKET { Name::WebSocket } else { Name::Other(name.into()) })
     }
 
     fn read(name: &[u8]) -> Option<Self> {
@@ -34,21 +44,27 @@ impl Protocol {
     /// RFC 9110 §7.8: one or two tokens with a slash between them.
     fn is_token(&self) -> bool {
         let is_token = |part: &str| http::HeaderName::from_bytes(part.as_bytes()).is_ok();
-        match self.0.split_once('/') {
-            Some((name, version)) => is_token(name) && is_token(version),
-            None => is_token(&self.0),
+        match &self.0 {
+            Name::WebSocket => true,
+            Name::Other(name) => match name.split_once('/') {
+                Some((name, version)) => is_token(name) && is_token(version),
+                None => is_token(name),
+            },
         }
     }
 
     /// Its name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Name::WebSocket => WEBSOCKET,
+            Name::Other(name) => name,
+        }
     }
 }
 
 impl fmt::Debug for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 

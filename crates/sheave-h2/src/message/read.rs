@@ -1,7 +1,7 @@
 use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue, TE};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
-use sheave_hpack::FieldList;
+use sheave_hpack::{Field, FieldList};
 
 use bytes::Bytes;
 
@@ -174,13 +174,15 @@ const TOO_MANY: Malformed = "too many fields";
 
 fn read(fields: &FieldList) -> Result<(Pseudo, HeaderMap), Malformed> {
     let mut pseudo = Pseudo::default();
-    let mut headers = HeaderMap::try_with_capacity(fields.len()).map_err(|_| TOO_MANY)?;
+    let is_pseudo = |field: &Field<'_>| field.name.starts_with(b":");
+    let regular = fields.iter().skip_while(is_pseudo).count();
+    let mut headers = HeaderMap::try_with_capacity(regular).map_err(|_| TOO_MANY)?;
     for (field, value) in fields.iter_shared() {
         // RFC 9113 §8.2.1
         if matches!(value[..], [b' ' | b'\t', ..] | [.., b' ' | b'\t']) {
             return Err("a value that begins or ends with white space");
         }
-        if field.name.starts_with(b":") {
+        if is_pseudo(&field) {
             // RFC 9113 §8.3
             if !headers.is_empty() {
                 return Err("a pseudo-header field behind others");

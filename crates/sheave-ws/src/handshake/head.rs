@@ -156,7 +156,15 @@ impl Scan {
     /// Looks for the empty line that ends a head. Judges byte by byte, so that how the input was cut into
     /// reads never changes the verdict.
     fn find_end(&mut self, input: &[u8], limits: &HeadLimits) -> Result<bool, HandshakeError> {
-        for &byte in input.get(self.position..).unwrap_or_default() {
+        let is_plain = |byte: &&u8| !byte.is_ascii_control();
+        loop {
+            if !self.after_cr {
+                // Most bytes are of no interest.
+                let known = &input[..input.len().min(limits.bytes)];
+                let rest = known.get(self.position..).unwrap_or_default();
+                self.position += rest.iter().take_while(is_plain).count();
+            }
+            let Some(&byte) = input.get(self.position) else { return Ok(false) };
             if self.position >= limits.bytes {
                 return Err(HandshakeError::HeadTooLarge { limit: limits.bytes });
             }
@@ -181,7 +189,6 @@ impl Scan {
                 _ => {}
             }
         }
-        Ok(false)
     }
 }
 

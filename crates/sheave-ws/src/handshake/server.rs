@@ -134,7 +134,7 @@ impl ServerHandshake {
             if is_426 { refusal.with_status(StatusCode::BAD_REQUEST) } else { refusal }
         })?;
         // RFC 8441 §5: neither key nor accept are used; but some clients send a key, and fail without its answer
-        let key = single(headers, &SEC_WEBSOCKET_KEY).ok().filter(|key| is_valid_key(key.as_bytes()));
+        let key = only(headers, &SEC_WEBSOCKET_KEY).filter(|key| is_valid_key(key.as_bytes()));
         Ok(Upgrade { offer, is_connect: true, accept: key.map(|key| accept_key(key.as_bytes())) })
     }
 }
@@ -216,10 +216,16 @@ fn no_body<T>(request: &Request<T>) -> Result<(), Refusal> {
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, Refusal> {
+    only(headers, name).ok_or_else(|| {
+        Refusal::bad_request(match headers.contains_key(name) {
+            true => format!("several {name}"),
+            false => format!("{name} missing"),
+        })
+    })
+}
+
+/// The header's value, if it has one alone.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).into_iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => Ok(value),
-        (None, _) => Err(Refusal::bad_request(format!("{name} missing"))),
-        (Some(_), Some(_)) => Err(Refusal::bad_request(format!("several {name}"))),
-    }
+    values.next().filter(|_| values.next().is_none())
 }

@@ -149,6 +149,11 @@ impl ReceiveLoop {
         self.opening_mut().agreed = agreed;
     }
 
+    /// Whether nothing is left to do, or to tell.
+    pub(super) fn has_ended(&self) -> bool {
+        self.phase == Phase::Ended && self.failure.is_none()
+    }
+
     pub(super) fn peer_close(&self) -> Option<&CloseFrame> {
         self.peer_close.as_deref()
     }

@@ -276,6 +276,11 @@ impl<S: Transport> WebSocket<S> {
         self.outgoing.close(&close.into());
     }
 
+    /// Whether it is over: [`recv`](Self::recv) has told the end, or would.
+    pub fn has_ended(&self) -> bool {
+        self.receiving.has_ended()
+    }
+
     /// What the peer's Close said; `None` before it came.
     pub fn peer_close(&self) -> Option<&CloseFrame> {
         self.receiving.peer_close()

@@ -151,6 +151,6 @@ impl ClientBuilder {
 
     /// The settings of a WebSocket over HTTP/2.
     pub(super) fn shared_config(&self) -> Config {
-        without_keepalive(&self.config, &self.config)
+        without_keepalive(&self.config, &self.config).into_owned()
     }
 }

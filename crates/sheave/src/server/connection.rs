@@ -135,7 +135,7 @@ async fn next_request(
     kept_alive: bool,
     settings: &Settings,
     tracker: &Tracker,
-) -> Result<Option<(Box<http::Request<()>>, BodyLength)>, Error> {
+) -> Result<Option<(http::Request<()>, BodyLength)>, Error> {
     let head = tokio::select! {
         biased;
         () = tracker.shutdown() => return Ok(None),
@@ -148,7 +148,7 @@ async fn next_request(
         return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "there are no tunnels here").into());
     }
     let body = BodyLength::of_request(&head)?;
-    Ok(Some((Box::new(head), body)))
+    Ok(Some((head, body)))
 }
 
 async fn next_head(

@@ -1,13 +1,15 @@
 //! The life of one HTTP/2 connection: requests and WebSockets side by side, an end in order.
 
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 use bytes::Bytes;
-use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use super::connection::{handle, unanswered};
+use super::exchanges::{AbortAtEnd, Exchanges, Part};
 use super::home::{Home, Returned};
 use super::place::Place;
 use super::request::Request;
@@ -16,7 +18,8 @@ use super::wire::Wire;
 use crate::carrier::Carrier;
 use crate::error::Error;
 use crate::h2::ErrorCode;
-use crate::h2::io::server::handshake_with;
+use crate::h2::io::RecvStream;
+use crate::h2::io::server::{SendResponse, handshake_with};
 use crate::line::Line;
 use crate::stream::Stream;
 use crate::tunnel::Tunnel;
@@ -34,7 +37,8 @@ where
     let carrier = Carrier::new(line.session(), Some(Arc::clone(&place)));
     place.carry(&carrier);
     let mut connection = handshake_with(line, settings.http2.clone());
-    let mut exchanges = JoinSet::new();
+    let exchanges = Exchanges::new(handler, Arc::clone(&place));
+    let _cut = AbortAtEnd(Arc::clone(&exchanges));
     // A handler may take a while to see that its stream is gone.
     let most = (settings.http2.get_max_concurrent_streams() as usize).saturating_mul(2);
     let mut shutdown = pin!(tracker.shutdown());
@@ -56,26 +60,20 @@ where
                 cut = true;
                 exchanges.abort_all();
             }
-            accepted = connection.accept() => match accepted {
-                None => break Ok(()),
-                Some(Err(error)) => break Err(error.into()),
-                // Handlers of requests that were taken back are still at work.
-                Some(Ok((_, respond))) if exchanges.len() >= most => respond.reset(ErrorCode::REFUSED_STREAM),
-                Some(Ok((request, respond))) => {
-                    let Some(berth) = carrier.berth(usize::MAX) else { continue };
-                    let (head, receiving) = request.into_parts();
-                    let head = Box::new(http::Request::from_parts(head, ()));
-                    let tunnel = Tunnel::requested(receiving, respond, berth);
-                    let home = Arc::new(Home::default());
-                    let request = Request::http2(head, tunnel, &place, &home);
-                    let exchange = exchange(Arc::clone(&handler), request, home, Arc::clone(&place));
-                    exchanges.spawn(exchange.instrument(tracing::Span::current()));
-                    // Requests that never pause would keep the arm below from its turn.
-                    while exchanges.try_join_next().is_some() {}
+            ended = poll_fn(|cx| {
+                while let Some(accepted) = ready!(connection.poll_accept(cx)) {
+                    let (request, respond) = match accepted {
+                        Ok(accepted) => accepted,
+                        Err(error) => return Poll::Ready(Err(error)),
+                    };
+                    match exchanges.part(most) {
+                        Some(part) => begin(part, request, respond, &carrier),
+                        // Handlers of requests that were taken back are still at work.
+                        None => respond.reset(ErrorCode::REFUSED_STREAM),
+                    }
                 }
-            },
-            // Ended tasks are let go of one by one.
-            Some(_) = exchanges.join_next() => {}
+                Poll::Ready(Ok(()))
+            }) => break ended.map_err(Into::into),
             () = &mut unused, if !ending => {
                 ending = true;
                 connection.shutdown();
@@ -86,47 +84,75 @@ where
     };
     // Handlers may go on; their streams are gone, and they know.
     drop(connection);
-    while exchanges.join_next().await.is_some() {}
+    exchanges.end().await;
     ended
+}
+
+/// Gives a request a task of its own.
+fn begin<H, F>(
+    part: Part<H>,
+    request: http::Request<RecvStream>,
+    respond: SendResponse,
+    carrier: &Arc<Carrier>,
+) where
+    H: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let Some(berth) = carrier.berth(usize::MAX) else { return };
+    let (head, receiving) = request.into_parts();
+    let tunnel = Tunnel::requested(receiving, respond, berth);
+    let home = Arc::new(Home::default());
+    let head = http::Request::from_parts(head, ());
+    let (exchanges, place) = (Arc::clone(&part.exchanges), part.place);
+    let request = Request::http2(head, tunnel, &exchanges.place, &home);
+    exchanges.spawn(place, exchange(part, request, home));
 }
 
 /// Has a request answered, or its WebSocket come to an end in order.
 #[expect(clippy::manual_async_fn, reason = "as with `handle`")]
-fn exchange<H, F>(
-    handler: Arc<H>,
-    request: Request,
-    home: Arc<Home>,
-    place: Arc<Place>,
-) -> impl Future<Output = ()> + Send
+fn exchange<H, F>(part: Part<H>, request: Request, home: Arc<Home>) -> impl Future<Output = ()> + Send
 where
     H: Fn(Request) -> F + Send + Sync,
     F: Future<Output = Result<(), Error>> + Send,
 {
     async move {
-        let handled = handle(&*handler, request).await;
-        end(handled, home.take(), place).await;
+        let mut handled = pin!(handle(&*part.exchanges.handler, request));
+        // As `instrument` would, which keeps the span once more for each task.
+        let handled = poll_fn(|cx| part.exchanges.span.in_scope(|| handled.as_mut().poll(cx))).await;
+        if let Some(end) = end(handled, &home, &part.exchanges) {
+            end.await;
+        }
     }
 }
 
-/// Ends what a handler left. Boxed: the task's memory is that of the longest part.
-fn end(
+/// Ends what a handler left, if it left something. Boxed: the task's memory is that of the longest part.
+fn end<H>(
     handled: Result<(), Error>,
-    returned: Option<Returned>,
-    place: Arc<Place>,
-) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    Box::pin(async {
-        let ended = match returned {
-            Some(Returned::Unanswered { wire, head, fault }) => {
+    home: &Home,
+    exchanges: &Exchanges<H>,
+) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+    let Some(returned) = home.take() else {
+        exchanges.span.in_scope(|| tell(handled));
+        return None;
+    };
+    let (place, span) = (Arc::clone(&exchanges.place), exchanges.span.clone());
+    let end = async move {
+        tell(match returned {
+            Returned::Unanswered { wire, head, fault } => {
                 let refusal = unanswered(handled.is_ok(), fault);
-                refuse(wire, refusal, head, place).await.and(handled)
+                refuse(wire, refusal, head, &place).await.and(handled)
             }
-            Some(Returned::WebSocket(ws)) => close(ws, handled.is_ok()).await.and(handled),
-            _ => handled,
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a stream ended");
-        }
-    })
+            Returned::WebSocket(ws) => close(ws, handled.is_ok()).await.and(handled),
+            Returned::Answered { .. } => handled,
+        });
+    };
+    Some(Box::pin(end.instrument(span)))
+}
+
+fn tell(ended: Result<(), Error>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a stream ended");
+    }
 }
 
 /// Answers a request that its handler did not.
@@ -134,7 +160,7 @@ async fn refuse(
     mut wire: Wire,
     refusal: Refusal,
     head: Box<http::Request<()>>,
-    place: Arc<Place>,
+    place: &Place,
 ) -> Result<(), Error> {
     let response = response::complete(refusal.into_response(), &head, true);
     let (head, mut body): (_, Bytes) = response.into_parts();

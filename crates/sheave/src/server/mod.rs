@@ -2,6 +2,7 @@
 
 mod builder;
 mod connection;
+mod exchanges;
 mod home;
 mod http2;
 mod limit;

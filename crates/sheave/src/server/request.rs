@@ -1,6 +1,7 @@
 //! A request, and the two things that can become of it: an answer or a WebSocket.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,9 @@ use crate::h2::{self, Protocol};
 use crate::stream::Stream;
 use crate::tunnel::Tunnel;
 use crate::websocket::WebSocket;
-use crate::ws::handshake::{BodyLength, HandshakeError, Refusal, Upgrade, has_token, host, is_upgrade};
+use crate::ws::handshake::{
+    Agreed, BodyLength, HandshakeError, Refusal, Upgrade, has_token, host, is_upgrade,
+};
 use crate::ws::io::Http1;
 use crate::ws::{self, Config, Timeout};
 
@@ -34,7 +37,7 @@ pub struct Request(Box<Exchange>);
 /// All of a request, in one piece of memory that goes once it is answered or a WebSocket.
 #[derive(Debug)]
 struct Exchange {
-    head: Box<http::Request<()>>,
+    head: http::Request<()>,
     /// The verdict on a request for a WebSocket.
     upgrade: Option<Result<Upgrade, Refusal>>,
     body: Body,
@@ -71,8 +74,8 @@ impl Body {
     fn new(head: &http::Request<()>, length: Option<u64>, ended: bool) -> Self {
         // RFC 9110 §10.1.1.
         let expects =
-            head.version() >= Version::HTTP_11 && has_token(head.headers(), &EXPECT, "100-continue");
-        let awaits_continue = expects && !ended;
+            || head.version() >= Version::HTTP_11 && has_token(head.headers(), &EXPECT, "100-continue");
+        let awaits_continue = !ended && expects();
         Self { length, awaits_continue, received: BytesMut::new(), ended, broken: None }
     }
 }
@@ -80,7 +83,7 @@ impl Body {
 impl Request {
     /// One that came over HTTP/1.1.
     pub(super) fn http1(
-        head: Box<http::Request<()>>,
+        head: http::Request<()>,
         body: BodyLength,
         http: Box<Http1<Stream>>,
         last: bool,
@@ -103,7 +106,7 @@ impl Request {
 
     /// One that came over HTTP/2.
     pub(super) fn http2(
-        head: Box<http::Request<()>>,
+        head: http::Request<()>,
         tunnel: Tunnel,
         place: &Arc<Place>,
         home: &Arc<Home>,
@@ -113,11 +116,11 @@ impl Request {
         // What follows a CONNECT is no body (RFC 9110 §9.3.6).
         let ended = *head.method() == Method::CONNECT || tunnel.receiving.stream.is_end_stream();
         let body = Body::new(&head, length, ended);
-        Self::new(head, body, Wire::Http2(Box::new(tunnel.into())), false, place, home)
+        Self::new(head, body, Wire::Http2(tunnel.into()), false, place, home)
     }
 
     fn new(
-        head: Box<http::Request<()>>,
+        head: http::Request<()>,
         body: Body,
         wire: Wire,
         keep_alive: bool,
@@ -301,7 +304,13 @@ impl Request {
     /// # Cancel safety
     /// Dropping it ends the connection, or the stream of HTTP/2.
     pub async fn accept(self) -> Result<WebSocket, Error> {
-        self.accepting().accept().await
+        let place = Arc::clone(&self.0.place);
+        let waiting = match self.open(&place.settings.config, None, Ok(HeaderMap::new())) {
+            Opening::Done(opened) => return opened,
+            Opening::Waits(waiting) => waiting,
+        };
+        drop(place);
+        waiting.await
     }
 
     /// Opens the WebSocket with a subprotocol, headers or settings of its own.
@@ -312,6 +321,68 @@ impl Request {
             headers: Ok(HeaderMap::new()),
             request: self,
         }))
+    }
+
+    /// Opens the WebSocket as far as that goes without waiting.
+    fn open(
+        mut self,
+        config: &Config,
+        subprotocol: Option<&str>,
+        headers: Result<HeaderMap, HandshakeError>,
+    ) -> Opening {
+        if !matches!(self.0.upgrade, Some(Ok(_))) {
+            return Opening::Waits(Box::pin(self.refuse()));
+        }
+        let agreed = headers.map_err(Error::from);
+        let agreed = match agreed.and_then(|headers| self.agree(config, subprotocol, headers)) {
+            Ok(agreed) => agreed,
+            Err(error) => return Opening::Done(Err(error)),
+        };
+        if self.version() >= Version::HTTP_2 {
+            // It is the connection that sends.
+            return Opening::Done(Ok(self.into_websocket(agreed, config)));
+        }
+        let config = config.clone();
+        Opening::Waits(Box::pin(async move {
+            self.flush(&mut Bytes::new()).await?;
+            Ok(self.into_websocket(agreed, &config))
+        }))
+    }
+
+    /// Takes over the answer that opens the WebSocket.
+    fn agree(
+        &mut self,
+        config: &Config,
+        subprotocol: Option<&str>,
+        headers: HeaderMap,
+    ) -> Result<Agreed, Error> {
+        let extensions = config.extensions(self.stream().is_encrypted());
+        let Exchange { upgrade: Some(Ok(upgrade)), place, wire: Some(wire), .. } = &mut *self.0 else {
+            return Err(Error::from(h2::Error::Closed));
+        };
+        let chosen = subprotocol.or_else(|| upgrade.choose(&place.settings.subprotocols));
+        let (response, agreed) = upgrade.accept(chosen, &extensions, headers)?;
+        wire.open(response)?;
+        self.0.answered = true;
+        self.0.keep_alive = false;
+        Ok(agreed)
+    }
+
+    /// What the answer that was sent has made of it.
+    fn into_websocket(mut self, agreed: Agreed, config: &Config) -> WebSocket {
+        let ws = self.0.wire.take().expect(HERE).into_websocket(agreed, config, &self.0.place);
+        WebSocket::new(ws, Some(Arc::clone(&self.0.home)))
+    }
+
+    /// Answers a request that asks for no WebSocket.
+    async fn refuse(self) -> Result<WebSocket, Error> {
+        // HTTP/2 has no upgrade that could be required (RFC 9113 §8.6).
+        let refusal = match self.version() < Version::HTTP_2 {
+            true => Refusal::upgrade_required(),
+            false => Refusal::new(StatusCode::BAD_REQUEST, "only WebSocket is spoken here"),
+        };
+        self.respond(refusal.clone().into_response()).await?;
+        Err(refusal.into())
     }
 
     /// Reads the body until its end, unless it is longer than `most`.
@@ -378,11 +449,17 @@ async fn within<T>(patience: Duration, work: impl Future<Output = Result<T, Erro
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let Some(wire) = self.wire.take() {
+        // A stream of HTTP/2 has no other request.
+        let is_done = self.answered && matches!(self.wire, Some(Wire::Http2(_)));
+        if let Some(wire) = self.wire.take_if(|_| !is_done) {
             self.home.put(if self.answered {
                 Returned::Answered { wire, keep_alive: self.keep_alive }
             } else {
-                Returned::Unanswered { wire, head: std::mem::take(&mut self.head), fault: self.fault.take() }
+                Returned::Unanswered {
+                    wire,
+                    head: Box::new(std::mem::take(&mut self.head)),
+                    fault: self.fault.take(),
+                }
             });
         }
     }
@@ -449,31 +526,17 @@ impl Accepting {
     /// # Cancel safety
     /// Dropping it ends the connection, or the stream of HTTP/2.
     pub async fn accept(self) -> Result<WebSocket, Error> {
-        // Boxed, so that the handler's task does not keep the room for it.
-        Box::pin(self.open()).await
-    }
-
-    async fn open(self) -> Result<WebSocket, Error> {
-        let Acceptance { mut request, config, subprotocol, headers } = *self.0;
-        let Some(Ok(upgrade)) = &request.0.upgrade else {
-            // HTTP/2 has no upgrade that could be required (RFC 9113 §8.6).
-            let refusal = match request.version() < Version::HTTP_2 {
-                true => Refusal::upgrade_required(),
-                false => Refusal::new(StatusCode::BAD_REQUEST, "only WebSocket is spoken here"),
-            };
-            request.respond(refusal.clone().into_response()).await?;
-            return Err(refusal.into());
+        let Acceptance { request, config, subprotocol, headers } = *self.0;
+        let waiting = match request.open(&config, subprotocol.as_deref(), headers) {
+            Opening::Done(opened) => return opened,
+            Opening::Waits(waiting) => waiting,
         };
-        let supported = &request.0.place.settings.subprotocols;
-        let chosen = subprotocol.as_deref().or_else(|| upgrade.choose(supported));
-        let extensions = config.extensions(request.stream().is_encrypted());
-        let (response, agreed) = upgrade.accept(chosen, &extensions, headers?)?;
-        request.0.wire.as_mut().expect(HERE).open(response)?;
-        request.0.answered = true;
-        request.0.keep_alive = false;
-        request.flush(&mut Bytes::new()).await?;
-        let wire = request.0.wire.take().expect(HERE);
-        let ws = wire.into_websocket(agreed, &config, &request.0.place);
-        Ok(WebSocket::new(ws, Some(Arc::clone(&request.0.home))))
+        waiting.await
     }
+}
+
+/// A WebSocket that is being opened. What has to wait is boxed, so that the handler's task does not keep the room for it.
+enum Opening {
+    Done(Result<WebSocket, Error>),
+    Waits(Pin<Box<dyn Future<Output = Result<WebSocket, Error>> + Send>>),
 }

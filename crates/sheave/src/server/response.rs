@@ -1,6 +1,7 @@
 //! What an answer has besides what the handler gave (RFC 9110, RFC 9112, RFC 9113).
 
-use std::time::SystemTime;
+use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TE, TRANSFER_ENCODING, UPGRADE};
@@ -25,8 +26,14 @@ pub(super) fn complete(
     let bare = status.is_informational() || status == StatusCode::NO_CONTENT;
     let unmodified = status == StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
-    // The body is at hand as a whole.
-    headers.remove(TRANSFER_ENCODING);
+    // The body is at hand as a whole. RFC 9113 §8.2.2: nothing of one connection has a place in HTTP/2.
+    let is_http2 = request.version() >= Version::HTTP_2;
+    let is_out_of_place = |name: &HeaderName| {
+        *name == TRANSFER_ENCODING || is_http2 && OF_ONE_CONNECTION.iter().any(|other| name == other)
+    };
+    while let Some(name) = headers.keys().find(|name| is_out_of_place(name)).cloned() {
+        headers.remove(name);
+    }
     // The handler's is that of a GET, or of a 200; no content tells nothing of that of a 200.
     let keeps = (head_only || unmodified) && headers.contains_key(CONTENT_LENGTH);
     if bare {
@@ -35,22 +42,11 @@ pub(super) fn complete(
         headers.insert(CONTENT_LENGTH, length.into());
     }
     if !headers.contains_key(DATE)
-        && let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now()))
+        && let Some(now) = date()
     {
         headers.insert(DATE, now);
     }
-    if request.version() >= Version::HTTP_2 {
-        // RFC 9113 §8.2.2: nothing of one connection has a place there.
-        for name in [
-            CONNECTION,
-            UPGRADE,
-            TE,
-            HeaderName::from_static("keep-alive"),
-            HeaderName::from_static("proxy-connection"),
-        ] {
-            headers.remove(name);
-        }
-    } else if !keep_alive {
+    if !is_http2 && !keep_alive {
         // Beside what else it lists, such as the `Upgrade` of a 426 (RFC 9110 §7.8).
         if !has_token(headers, &CONNECTION, "close") {
             headers.append(CONNECTION, HeaderValue::from_static("close"));
@@ -62,4 +58,28 @@ pub(super) fn complete(
         *response.body_mut() = Bytes::new();
     }
     response
+}
+
+/// What HTTP/2 has no place for, besides [`TRANSFER_ENCODING`].
+const OF_ONE_CONNECTION: [HeaderName; 5] = [
+    CONNECTION,
+    UPGRADE,
+    TE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// The value of `Date`, put together once a second.
+fn date() -> Option<HeaderValue> {
+    thread_local! {
+        static LAST: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
+    }
+    let now = SystemTime::now();
+    let second = now.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    LAST.with_borrow_mut(|last| {
+        if last.as_ref().is_none_or(|(of, _)| *of != second) {
+            *last = Some((second, HeaderValue::try_from(httpdate::fmt_http_date(now)).ok()?));
+        }
+        last.as_ref().map(|(_, value)| value.clone())
+    })
 }

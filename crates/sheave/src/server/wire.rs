@@ -20,7 +20,7 @@ use crate::ws::{self, Config, Role, Timeout};
 pub(crate) enum Wire {
     Http1(Box<Http1<Stream>>, BodyReader),
     /// Always a tunnel.
-    Http2(Box<Stream>),
+    Http2(Stream),
 }
 
 impl Wire {
@@ -113,7 +113,7 @@ impl Wire {
             }
             Self::Http2(stream) => {
                 let config = &without_keepalive(config, &place.settings.config);
-                let ws = WebSocket::new(*stream, Role::Server, config, BytesMut::new());
+                let ws = WebSocket::new(stream, Role::Server, config, BytesMut::new());
                 let mut ws = ws.agreed(agreed, config);
                 let handle = ws.close_handle();
                 ws.get_ref().track(handle);
