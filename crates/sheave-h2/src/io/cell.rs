@@ -1,20 +1,21 @@
 //! What a stream's handles and its connection share.
 
-use std::collections::VecDeque;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use http::{HeaderMap, Request, Response, request, response};
+use http::{HeaderMap, Request, Response};
 
 use super::client::ResponseFuture;
-use super::receiving::Receiving;
+use super::rest::Rest;
 use super::shared::{Notice, Shared};
+use super::state::State;
+use super::wants::{End, Section, Taken, Wants};
 use super::woken::Woken;
-use crate::chunks::{Chunks, LARGE};
-use crate::error::{Error, Usage};
+use crate::chunks::Chunks;
+use crate::error::Error;
 use crate::error_code::ErrorCode;
 use crate::message::Protocol;
 use crate::stream_id::StreamId;
@@ -26,44 +27,6 @@ use crate::streams::StreamKey;
 pub(super) struct Cell {
     state: Mutex<State>,
     pub(super) shared: Shared,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct State {
-    /// `None` until the stream is opened.
-    key: Option<StreamKey>,
-    /// Whether the connection was told that something is wanted.
-    noticed: bool,
-    /// Whether the connection has it among those that wait to be opened.
-    is_waiting: bool,
-    wants: Wants,
-    sending: Sending,
-    receiving: Receiving,
-    /// Why it ended before its time.
-    error: Option<Box<Error>>,
-    /// What few streams have, or not for long.
-    rest: Option<Box<Rest>>,
-}
-
-#[derive(Debug, Default)]
-struct Sending {
-    /// How much was given to be sent and has not left yet, in bytes.
-    unsent: usize,
-    /// Whether nothing more is given to be sent.
-    finished: bool,
-    waker: Option<Waker>,
-}
-
-#[derive(Debug, Default)]
-struct Rest {
-    informational: VecDeque<Response<()>>,
-    response: Option<Response<()>>,
-    trailers: Option<HeaderMap>,
-    promises: VecDeque<(Request<()>, ResponseFuture)>,
-    /// Who waits for promises.
-    promised: Option<Waker>,
-    /// Who waits for it to be opened.
-    opened: Option<Waker>,
 }
 
 /// A state to look at and to change. Whoever is to be woken is, once it is let go of: wakers may do anything.
@@ -84,83 +47,6 @@ impl DerefMut for Locked<'_> {
     fn deref_mut(&mut self) -> &mut State {
         &mut self.state
     }
-}
-
-impl Rest {
-    fn is_empty(&self) -> bool {
-        self.informational.is_empty()
-            && self.response.is_none()
-            && self.trailers.is_none()
-            && self.promises.is_empty()
-            && self.promised.is_none()
-            && self.opened.is_none()
-    }
-}
-
-/// What the connection is asked to do.
-#[derive(Debug, Default)]
-pub(super) struct Wants {
-    /// How much was read.
-    pub(super) released: usize,
-    pub(super) content: Chunks,
-    /// What is seldom wanted.
-    more: Option<Box<More>>,
-}
-
-/// In the order of the fields; the content is sent behind the sections.
-#[derive(Debug, Default)]
-pub(super) struct More {
-    pub(super) sections: Vec<Section>,
-    pub(super) end: Option<End>,
-    pub(super) stop: Option<ErrorCode>,
-    pub(super) reset: Option<ErrorCode>,
-}
-
-/// What was wanted by now.
-#[derive(Debug)]
-pub(super) enum Taken {
-    /// Content alone, which the connection has got, with this result; and so much was read.
-    Content(StreamKey, usize, Result<(), Error>),
-    /// This, of a stream that may not be opened yet.
-    All(Option<StreamKey>, Wants),
-}
-
-impl Wants {
-    pub(super) fn more(&mut self) -> &mut More {
-        self.more.get_or_insert_default()
-    }
-
-    pub(super) fn take_more(&mut self) -> More {
-        self.more.take().map_or_else(More::default, |more| *more)
-    }
-
-    /// Whether it begins with a request.
-    pub(super) fn is_request(&self) -> bool {
-        let more = self.more.as_ref();
-        more.is_some_and(|more| matches!(more.sections.first(), Some(Section::Request(..))))
-    }
-
-    /// Whether it is a request that nobody waits for any more, and that nothing is sent with.
-    pub(super) fn is_taken_back(&self) -> bool {
-        self.more.as_ref().is_some_and(|more| {
-            let ended = matches!(more.sections.first(), Some(Section::Request(_, true)));
-            more.reset.is_some() || ended && more.stop.is_some()
-        })
-    }
-}
-
-/// Fields to send; with `true`, nothing follows.
-#[derive(Debug)]
-pub(super) enum Section {
-    Request(Box<request::Parts>, bool),
-    Response(Box<response::Parts>, bool),
-    Promise(Box<request::Parts>, Arc<Cell>),
-}
-
-#[derive(Debug)]
-pub(super) enum End {
-    Finish,
-    Trailers(Box<HeaderMap>),
 }
 
 impl Cell {
@@ -615,52 +501,6 @@ impl Cell {
         let mut state = self.lock_to_wake();
         state.fail(Error::Closed);
         mem::take(&mut state.wants.released)
-    }
-}
-
-impl State {
-    fn check_sending(&self) -> Result<(), Error> {
-        match self.error.as_deref() {
-            Some(error) => Err(error.clone()),
-            None if self.sending.finished => Err(Usage::NotSending.into()),
-            None => Ok(()),
-        }
-    }
-
-    /// How much room there is, once there is some.
-    fn poll_room(&mut self, cx: &Context<'_>, most: usize) -> Poll<Result<usize, Error>> {
-        self.check_sending()?;
-        match most.saturating_sub(self.sending.unsent) {
-            0 => {
-                self.sending.waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
-            room => Poll::Ready(Ok(room)),
-        }
-    }
-
-    /// Takes this much of `content`, to be sent.
-    fn send(&mut self, content: &mut impl Buf, length: usize) {
-        self.sending.unsent += length;
-        let mut left = length;
-        while left > 0 {
-            let piece = content.chunk().len().min(left);
-            if piece < LARGE {
-                self.wants.content.push_slice(&content.chunk()[..piece]);
-                content.advance(piece);
-            } else {
-                self.wants.content.push(content.copy_to_bytes(piece));
-            }
-            left -= piece;
-        }
-    }
-
-    /// So much was read. Whether the connection is to be told now.
-    fn release(&mut self, length: usize, shared: &Shared) -> bool {
-        self.wants.released += length;
-        // Once the stream is closed, the connection does not look at it by itself.
-        let is_last = self.error.is_some() && self.receiving.content.is_empty();
-        is_last || self.wants.released >= shared.release_at || shared.is_congested()
     }
 }
 

@@ -8,12 +8,13 @@ use std::task::{Context, Poll, ready};
 use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::cell::{Cell, Section};
+use super::cell::Cell;
 use super::driver::Driver;
 use super::handle::Handle;
 use super::recv_stream::RecvStream;
 use super::send_stream::SendStream;
 use super::shared::{Notice, Shared};
+use super::wants::Section;
 use crate::config::Config;
 use crate::connection::Role;
 use crate::error::Error;

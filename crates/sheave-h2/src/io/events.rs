@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::cell::{Cell, End, More, Section, Taken, Wants};
+use super::cell::Cell;
 use super::client::ResponseFuture;
 use super::driver::Driver;
 use super::recv_stream::RecvStream;
 use super::server::SendResponse;
 use super::shared::Notice;
+use super::wants::{End, More, Section, Taken, Wants};
 use crate::error::Error;
 use crate::error_code::ErrorCode;
 use crate::event::{Event, Progress};

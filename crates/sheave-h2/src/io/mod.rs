@@ -11,12 +11,15 @@ mod events;
 mod handle;
 mod receiving;
 mod recv_stream;
+mod rest;
 mod send_stream;
 pub mod server;
 mod shared;
+mod state;
 mod timer;
 mod transport;
 mod waiting;
+mod wants;
 mod woken;
 
 pub use self::handle::Handle;

@@ -8,7 +8,8 @@ use bytes::Buf;
 use http::HeaderMap;
 use tokio::io::AsyncWrite;
 
-use super::cell::{Cell, End};
+use super::cell::Cell;
+use super::wants::End;
 use crate::error::Error;
 use crate::error_code::ErrorCode;
 use crate::message;
