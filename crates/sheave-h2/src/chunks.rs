@@ -82,10 +82,10 @@ impl Chunks {
         if length >= LARGE {
             self.is_cut = true;
             other.push(self.tail.split_to(length).freeze());
-        } else if length == self.tail.len() {
+        } else if length == self.tail.len() && length > 0 {
             other.push_slice(&self.tail);
             self.tail.clear();
-        } else {
+        } else if length > 0 {
             other.push_slice(&self.tail[..length]);
             self.tail.advance(length);
         }

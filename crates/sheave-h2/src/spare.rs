@@ -16,7 +16,8 @@ thread_local! {
 
 /// An empty buffer with some room.
 pub(crate) fn take() -> BytesMut {
-    let spare = SPARE.with_borrow_mut(Vec::pop);
+    // There is none any more while the thread ends.
+    let spare = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten();
     spare.unwrap_or_else(|| BytesMut::with_capacity(NEW))
 }
 
@@ -25,7 +26,8 @@ pub(crate) fn give(mut buffer: BytesMut) {
     buffer.clear();
     // A part of a larger one does not tell its size, but could have that much room.
     if !buffer.try_reclaim(LARGEST + 1) && buffer.try_reclaim(NEW) {
-        SPARE.with_borrow_mut(|spare| {
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
             if spare.len() < MOST {
                 spare.push(buffer);
             }
@@ -90,5 +92,27 @@ mod tests {
         give(BytesMut::with_capacity(LARGEST + 1));
         give(BytesMut::new());
         assert_eq!(SPARE.with_borrow(Vec::len), 0);
+    }
+
+    /// What is dropped when a thread ends may still want a buffer.
+    #[test]
+    fn while_a_thread_ends() {
+        struct Late;
+        impl Drop for Late {
+            fn drop(&mut self) {
+                let mut buffer = take();
+                buffer.extend_from_slice(b"late");
+                give(buffer);
+            }
+        }
+        thread_local! {
+            static LATE: Late = const { Late };
+        }
+        let thread = std::thread::spawn(|| {
+            // It ends after what comes into being after it.
+            LATE.with(|_| ());
+            give(take());
+        });
+        thread.join().unwrap();
     }
 }

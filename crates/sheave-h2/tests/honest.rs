@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Buf;
 use common::{GET, frame, ok, settings};
 use sheave_h2::frame::Kind;
-use sheave_h2::frame::flag::END_STREAM;
+use sheave_h2::frame::flag::{END_HEADERS, END_STREAM};
 use sheave_h2::{Config, ErrorCode, Role};
 use target::{KIB, POST, ROLES, Target, alone, id, reset, window_update};
 
@@ -265,4 +265,47 @@ fn allocations_of_small_messages() {
         // Of 1 000 messages in, and as many out.
         assert!(count <= most * 1000 + 20, "{length} {count}");
     }
+}
+
+/// A value whose code is as long as codes get, and what is held once the connection rests.
+#[test]
+fn what_a_field_block_took_is_given_back() {
+    let _alone = alone();
+    // RFC 7541 appendix B: 249 is 28 bits, all ones but for the last.
+    let mut code = String::from("1111111111111111111111111110").repeat(3500);
+    code += &"1".repeat((8 - code.len() % 8) % 8);
+    let octets: Vec<u8> = code
+        .as_bytes()
+        .chunks(8)
+        .map(|bits| bits.iter().fold(0, |octet, bit| octet << 1 | (bit - b'0')))
+        .collect();
+    // RFC 7541 §5.1, §6.2.2: a literal of its own name, its value in Huffman's code.
+    let mut length = octets.len() - 127;
+    let mut block = vec![0, 1, b'x', 0xff];
+    while length >= 128 {
+        block.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    block.push(length as u8);
+    block.extend(octets);
+
+    let mut held_by = [0; 2];
+    for (long, held_by) in [false, true].into_iter().zip(&mut held_by) {
+        let before = target::held();
+        let mut target = Target::new(Role::Server, Config::default());
+        let mut fields = target.headers(1, &GET, 0).split_off(9);
+        if long {
+            fields.extend_from_slice(&block);
+        }
+        let request = frame(Kind::HEADERS, END_STREAM | END_HEADERS, 1, &fields);
+        assert!(target.feed(&request), "{:?}", target.error);
+        let key = target.opened.pop().unwrap();
+        target.connection.reset(key, ErrorCode::CANCEL);
+        target.read();
+        target.input = <_>::default();
+        drop((fields, request));
+        target.connection.shrink();
+        *held_by = target::held() - before;
+    }
+    assert!(held_by[1] < held_by[0] + 2 * KIB, "{held_by:?}");
 }

@@ -121,6 +121,19 @@ fn the_peer_has_the_time_to_end_it() {
     assert_eq!((wire.connection.open_streams(), wire.connection.timeout()), (0, None));
 }
 
+/// A connection that rests does not wake for tunnels that the peer has ended.
+#[test]
+fn a_time_that_is_not_needed_is_forgotten() {
+    let mut wire = Wire::server(config());
+    let key = tunnel(&mut wire, 1);
+    end(&mut wire, key, b"bye");
+    wire.frames();
+    wire.data(1, b"", END_STREAM);
+    assert_eq!(wire.connection.open_streams(), 0);
+    wire.connection.shrink();
+    assert_eq!(wire.connection.timeout(), None);
+}
+
 /// In whatever order it ends and is not read any more.
 #[test]
 fn its_time_begins_when_both_is_so() {

@@ -97,6 +97,11 @@ impl FieldList {
         self.size
     }
 
+    /// How much memory it holds, in bytes, which [`clear`](Self::clear) does not give back.
+    pub fn capacity(&self) -> usize {
+        self.octets.capacity() + self.crumbs.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+
     /// Whether the block had more than the limit allows. From the first field that went beyond it on, none was
     /// stored.
     pub fn is_overflowed(&self) -> bool {

@@ -38,7 +38,7 @@ pub struct Config {
     pub max_streamed_size: u64,
     /// The longest frame that is received whole, in bytes. Default: 16 MiB.
     pub max_frame_size: usize,
-    /// The most frames that a message may come in that is received whole. Default: 131 072.
+    /// The most frames that a message may come in that is received whole; 0 counts as 1. Default: 131 072.
     pub max_fragments: usize,
     /// How many bytes may wait to be written before sending waits. Default: 64 KiB. One message above it is
     /// taken whole.

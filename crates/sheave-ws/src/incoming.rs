@@ -88,7 +88,7 @@ impl Incoming {
             max_message_size: config.max_message_size,
             max_streamed_size: config.max_streamed_size,
             max_frame_size: config.max_frame_size,
-            max_fragments: config.max_fragments,
+            max_fragments: config.max_fragments.max(1),
             inflate: None,
             inflated: false,
             assembled: Vec::new(),

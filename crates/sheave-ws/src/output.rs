@@ -129,6 +129,7 @@ impl Buf for Output {
             self.tail.advance(count);
             return;
         }
+        debug_assert!(count <= self.tail.len());
         // An idle connection holds no buffer.
         spare::give(mem::take(&mut self.tail));
         if self.chunks.capacity() > 0 {

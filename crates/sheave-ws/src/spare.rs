@@ -8,8 +8,8 @@ use bytes::{Buf, BytesMut};
 /// How large a new one is, in bytes.
 const NEW: usize = 1 << 10;
 /// The largest that is kept, in bytes, and how many are: so a thread holds 256 KiB at most.
-const LARGEST: usize = 16 << 10;
-const MOST: usize = 16;
+const LARGEST: usize = 8 << 10;
+const MOST: usize = 32;
 
 thread_local! {
     static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
@@ -17,7 +17,8 @@ thread_local! {
 
 /// An empty buffer with some room.
 pub(crate) fn take() -> BytesMut {
-    let spare = SPARE.with_borrow_mut(Vec::pop);
+    // There is none any more while the thread ends.
+    let spare = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten();
     spare.unwrap_or_else(|| BytesMut::with_capacity(NEW))
 }
 
@@ -28,7 +29,8 @@ pub(crate) fn give(mut buffer: BytesMut) {
     let is_own = buffer.try_reclaim(buffer.capacity() + 1);
     // A part of a larger one does not tell its size, but could have that much room.
     if is_own && !buffer.try_reclaim(LARGEST + 1) && buffer.try_reclaim(NEW) {
-        SPARE.with_borrow_mut(|spare| {
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
             if spare.len() < MOST {
                 spare.push(buffer);
             }
@@ -76,5 +78,27 @@ mod tests {
         give(used(NEW / 2));
         give(BytesMut::new());
         assert_eq!(kept(), 0);
+    }
+
+    /// What is dropped when a thread ends may still want a buffer.
+    #[test]
+    fn while_a_thread_ends() {
+        struct Late;
+        impl Drop for Late {
+            fn drop(&mut self) {
+                let mut buffer = take();
+                buffer.extend_from_slice(b"late");
+                give(buffer);
+            }
+        }
+        thread_local! {
+            static LATE: Late = const { Late };
+        }
+        let thread = std::thread::spawn(|| {
+            // It ends after what comes into being after it.
+            LATE.with(|_| ());
+            give(take());
+        });
+        thread.join().unwrap();
     }
 }

@@ -116,6 +116,16 @@ fn endless_empty_fragments_are_cut() {
     limited(&config, &[&start[..], &frames].concat(), Limit::Fragments);
 }
 
+/// Whole and byte by byte alike: a message comes in one frame at least.
+#[test]
+fn no_fragments_are_one_frame() {
+    let config = Config::default().max_fragments(0);
+    for role in ROLES {
+        assert_eq!(run(role, &config, [&wire(role, &[frame().binary("whole")])[..]]).events.len(), 1);
+    }
+    limited(&config, &[frame().binary("a").unfinished(), frame().continuation("b")], Limit::Fragments);
+}
+
 #[test]
 fn the_fragment_limit_is_exact() {
     let config = Config::default().max_fragments(3);

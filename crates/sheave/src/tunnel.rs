@@ -113,6 +113,8 @@ impl Inlet {
         input: &mut BytesMut,
         missing: usize,
     ) -> Poll<io::Result<usize>> {
+        // Some of it was taken, and its room is still there.
+        self.is_loose |= input.len() < self.cut;
         let Poll::Ready(data) = self.stream.poll_data(cx) else {
             self.rest(input, missing);
             return Poll::Pending;
@@ -138,8 +140,9 @@ impl Inlet {
         const MOST: usize = 64 << 10;
         const LITTLE: usize = 2 << 10;
         // What comes bit by bit is not copied with each.
-        let has_grown = input.len() <= LITTLE || input.len() >= 2 * self.cut;
-        if self.is_loose && has_grown && input.len() <= MOST {
+        let length = input.len();
+        let has_changed = length <= LITTLE || length >= 2 * self.cut || length < self.cut / 2;
+        if self.is_loose && has_changed && length <= MOST {
             let mut start = BytesMut::with_capacity(input.len() + earned(missing, input.len()));
             start.extend_from_slice(input);
             h2::recycle(std::mem::replace(input, start));

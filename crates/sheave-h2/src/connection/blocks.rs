@@ -21,7 +21,7 @@ pub(super) struct Block {
     fate: Fate,
 }
 
-/// How large a list of fields may have been whose memory is kept for the next, as it counts itself.
+/// The largest list of fields whose memory is kept for the next, in bytes.
 const KEPT: usize = 4 << 10;
 
 /// What a block is for. It is decompressed in any case: the tables of both sides have to stay the same (RFC 9113 §4.3).
@@ -168,7 +168,7 @@ impl Connection {
             return Ok(None);
         };
         let received = self.end_block(stream, fate, &fields, now);
-        if fields.size() <= KEPT {
+        if fields.capacity() <= KEPT {
             fields.clear();
             self.fields = Some(fields);
         }

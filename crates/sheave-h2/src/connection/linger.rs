@@ -69,9 +69,13 @@ impl Lingering {
     }
 
     pub(super) fn shrink(&mut self, streams: &Streams) {
+        /// Not worth to be given back.
+        const LITTLE: usize = 4;
         self.ending.retain(|&(_, key)| streams.get(key).is_some());
         self.ended.retain(|&(_, key)| streams.get(key).is_some());
-        self.ending.shrink_to_fit();
-        self.ended.shrink_to_fit();
+        if self.ending.capacity().max(self.ended.capacity()) > LITTLE {
+            self.ending.shrink_to_fit();
+            self.ended.shrink_to_fit();
+        }
     }
 }

@@ -202,15 +202,17 @@ impl Connection {
     pub fn shrink(&mut self) {
         /// In bytes.
         const LITTLE: usize = 256;
+        const FEW_FIELDS: usize = 1 << 10;
         if self.streams.shrink() {
             self.scheduler.shrink();
             self.heads.shrink_to_fit();
             self.credits.shrink_to_fit();
             self.events.shrink_to_fit();
             self.progress.shrink_to_fit();
-            self.lingering.shrink(&self.streams);
             self.fields = None;
         }
+        self.lingering.shrink(&self.streams);
+        self.fields.take_if(|fields| fields.capacity() > FEW_FIELDS);
         if self.encoded.capacity() > LITTLE {
             self.encoded = BytesMut::new();
         }

@@ -108,7 +108,10 @@ impl Common {
         let mut notices = self.notices();
         mem::swap(&mut notices.list, into);
         if into.is_empty() && !notices.waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-            notices.waker = Some(cx.waker().clone());
+            let before = notices.waker.replace(cx.waker().clone());
+            // Whatever it does when it is dropped, it does not find the list locked.
+            drop(notices);
+            drop(before);
         }
     }
 
@@ -116,8 +119,10 @@ impl Common {
     pub(super) fn close(&self) -> Vec<Notice> {
         let mut notices = self.notices();
         notices.is_closed = true;
-        notices.waker = None;
-        mem::take(&mut notices.list)
+        let (list, waker) = (mem::take(&mut notices.list), notices.waker.take());
+        drop(notices);
+        drop(waker);
+        list
     }
 
     /// Holds no memory for notices that may come.

@@ -116,6 +116,8 @@ where
     F: Future<Output = Result<(), Error>> + Send,
 {
     async move {
+        // Dropped before the part, which lasts as long as anything of the task's.
+        let home = home;
         let mut handled = pin!(handle(&*part.exchanges.handler, request));
         // As `instrument` would, which keeps the span once more for each task.
         let handled = poll_fn(|cx| part.exchanges.span.in_scope(|| handled.as_mut().poll(cx))).await;
