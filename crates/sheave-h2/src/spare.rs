@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use bytes::{Buf, BytesMut};
 
 /// How large a new one is, in bytes.
-const NEW: usize = 512;
+const NEW: usize = 128;
 /// The largest that is kept, in bytes, and how many are: so a thread holds 512 KiB at most.
 const LARGEST: usize = 8 << 10;
 const MOST: usize = 64;
