@@ -114,6 +114,9 @@ impl Incoming {
     /// # Errors
     /// See [`Incoming`].
     pub fn recv(&mut self, input: &mut BytesMut, replies: &mut impl Replies) -> Result<Option<Event>, Error> {
+        if let Some(message) = self.recv_short(input, replies)? {
+            return Ok(Some(Event::Message(message)));
+        }
         let event = self.lend(input, replies)?;
         Ok(event.map(|event| event.map(|lent| self.keep(input, lent))))
     }

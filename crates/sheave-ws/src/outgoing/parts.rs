@@ -45,7 +45,7 @@ impl Outgoing {
     }
 
     /// Begins a message of which the content is [written](Self::write) in parts, and leaves in frames of
-    /// `frame_size`, or of [`Config::max_sent_frame_size`] if that is less.
+    /// `frame_size`, or of [`Config::max_sent_frame_size`](crate::Config::max_sent_frame_size) if that is less.
     ///
     /// # Errors
     /// As [`message`](Self::message).
