@@ -46,7 +46,11 @@ def serve(sock, context):
     connection = Connection(sock, False, {Codes.ENABLE_CONNECT_PROTOCOL: 1})
     echoing, trailers = set(), {}
     while (events := connection.receive()) is not None:
+        # What was taken back before it was looked at, h2 knows nothing of any more.
+        gone = {event.stream_id for event in events if isinstance(event, h2.events.StreamReset)}
         for event in events:
+            if getattr(event, "stream_id", None) in gone:
+                continue
             if isinstance(event, h2.events.RequestReceived):
                 fields = dict(event.headers)
                 if (fields[":method"], fields[":path"]) in ECHO:
