@@ -18,7 +18,8 @@ use suites::{Kind, WORKLOADS, Workload};
 
 use crate::{Outcome, Tally, workspace};
 
-/// `cargo xtask bench [--suite S,S/W] [--rounds N] [--only LIBRARY,LIBRARY]`, or `cargo xtask bench --check`.
+/// `cargo xtask bench [--suite S,S/W] [--rounds N] [--only LIBRARY,LIBRARY] [--no-build]`, or
+/// `cargo xtask bench --check [--update]`.
 pub(crate) fn task(mut args: lexopt::Parser) -> Outcome {
     use lexopt::prelude::{Long, ValueExt as _};
     let mut options = Options { suites: Vec::new(), only: Vec::new(), rounds: 5, builds: true };

@@ -117,7 +117,7 @@ impl Incoming {
         if let Some(message) = self.recv_short(input, replies)? {
             return Ok(Some(Event::Message(message)));
         }
-        let event = self.lend(input, replies)?;
+        let event = self.lend_any(input, replies)?;
         Ok(event.map(|event| event.map(|lent| self.keep(input, lent))))
     }
 
