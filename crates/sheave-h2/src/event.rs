@@ -41,8 +41,7 @@ pub enum Event {
         /// There is no content, nor are there trailers.
         end_stream: bool,
     },
-    /// Content. All of it has to be [released](crate::Connection::release) some time, and can be
-    /// [recycled](crate::recycle).
+    /// Content. All of it has to be [released](crate::Connection::release) some time.
     Data {
         /// The stream.
         stream: StreamKey,

@@ -35,9 +35,8 @@ pub(crate) fn give(mut buffer: BytesMut) {
     }
 }
 
-/// Gives back content that was received and is not needed any more, so that its memory is used again for what comes next
-/// on any connection of this thread. It need not be given back: then it is freed like others.
-pub fn recycle(mut buffer: BytesMut) {
+/// As [`give`], of one of which a part may be held elsewhere.
+pub(crate) fn recycle(mut buffer: BytesMut) {
     // Kept is what turns out to have its memory alone.
     buffer.advance(buffer.len());
     // It gets more room than it seems to have only out of what was in it, if nobody holds that.

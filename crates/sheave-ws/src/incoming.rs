@@ -136,11 +136,17 @@ impl Incoming {
                 self.lent = end;
                 Ok(Some(Event::Message(Lent { text, input: Some((start, end)) })))
             }
-            // Without more there is nothing to give, but of what is inflated bit by bit.
-            Ok(None) if input.is_empty() && self.reading.is_none() => Ok(None),
+            Ok(None) if self.needs_more(input) => Ok(None),
             Ok(None) => self.lend_any(input, replies),
             Err(error) => Err(self.fail(error.into(), replies)),
         }
+    }
+
+    /// Whether nothing can be taken before more input has come.
+    #[inline]
+    pub(crate) fn needs_more(&self, input: &BytesMut) -> bool {
+        // Of what is inflated bit by bit there may be more.
+        input.is_empty() && self.reading.is_none()
     }
 
     /// The next message, if it comes [short](Frames::short). For this is the way of most, it is as straight as can be.
@@ -150,12 +156,36 @@ impl Incoming {
         input: &mut BytesMut,
         replies: &mut impl Replies,
     ) -> Result<Option<Message>, Error> {
-        match self.short(input) {
-            Ok(Some(Short { text, start, end })) => {
-                let payload = Bytes::copy_from_slice(&input[start..end]);
-                input.advance(end);
-                Ok(Some(message(text, payload)))
+        self.short_message(input, replies, copy)
+    }
+
+    /// The same, of input of which nothing was taken: a message that is all of its memory is not copied.
+    pub(crate) fn recv_whole(
+        &mut self,
+        input: &mut BytesMut,
+        replies: &mut impl Replies,
+    ) -> Result<Option<Message>, Error> {
+        /// More may be part of a larger buffer, which it would hold.
+        const MOST: usize = 2 << 10;
+        self.short_message(input, replies, |input, start, end| {
+            if end < input.capacity() || end > MOST {
+                return copy(input, start, end);
             }
+            let mut whole = std::mem::take(input);
+            whole.advance(start);
+            whole.freeze()
+        })
+    }
+
+    #[inline]
+    fn short_message(
+        &mut self,
+        input: &mut BytesMut,
+        replies: &mut impl Replies,
+        payload: impl FnOnce(&mut BytesMut, usize, usize) -> Bytes,
+    ) -> Result<Option<Message>, Error> {
+        match self.short(input) {
+            Ok(Some(Short { text, start, end })) => Ok(Some(message(text, payload(input, start, end)))),
             Ok(None) => Ok(None),
             Err(error) => Err(self.fail(error.into(), replies)),
         }
@@ -519,6 +549,12 @@ fn take(input: &mut BytesMut, start: usize, end: usize) -> Bytes {
     if end - start >= LARGE {
         return input.split_to(end).freeze().split_off(start);
     }
+    copy(input, start, end)
+}
+
+/// As [`take`], always a copy.
+#[inline]
+fn copy(input: &mut BytesMut, start: usize, end: usize) -> Bytes {
     let copy = Bytes::copy_from_slice(&input[start..end]);
     input.advance(end);
     copy

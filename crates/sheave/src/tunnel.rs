@@ -122,14 +122,13 @@ impl Inlet {
         let Some(data) = data.transpose()? else { return Poll::Ready(Ok(0)) };
         let length = data.len();
         if input.is_empty() {
-            h2::recycle(std::mem::replace(input, data));
+            *input = data;
             (self.is_loose, self.cut) = (true, 0);
         } else {
             // What was cut to its size stays so until its frame is whole: then it may all be taken, or all but a little.
             self.is_loose |= length >= missing;
             input.reserve(length.max(earned(missing, input.len())));
             input.extend_from_slice(&data);
-            h2::recycle(data);
         }
         Poll::Ready(Ok(length))
     }
@@ -145,7 +144,7 @@ impl Inlet {
         if self.is_loose && has_changed && length <= MOST {
             let mut start = BytesMut::with_capacity(input.len() + earned(missing, input.len()));
             start.extend_from_slice(input);
-            h2::recycle(std::mem::replace(input, start));
+            *input = start;
             self.cut = input.len();
             self.is_loose = false;
         }

@@ -8,7 +8,6 @@ use crate::error_code::ErrorCode;
 use crate::event::{Event, SMALL};
 use crate::frame::{self, Data, Head, Kind, PriorityUpdate, RstStream, WindowUpdate};
 use crate::priority::Priority;
-use crate::spare;
 use crate::stream::{self, Closed, Expects, Received, State};
 use crate::stream_id::StreamId;
 use crate::streams::StreamKey;
@@ -149,8 +148,7 @@ impl Connection {
         };
         let data = match length {
             0..=SMALL => {
-                let mut data = if length > 0 { spare::take() } else { BytesMut::new() };
-                data.extend_from_slice(&input[start..start + length]);
+                let data = BytesMut::from(&input[start..start + length]);
                 input.advance(Head::LENGTH + whole);
                 data
             }

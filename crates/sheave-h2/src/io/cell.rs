@@ -417,24 +417,33 @@ impl Cell {
 
     /// So much has left.
     pub(super) fn sent(&self, length: usize) {
-        let mut state = self.lock_to_wake();
-        state.sending.unsent = state.sending.unsent.saturating_sub(length);
-        if state.sending.unsent < self.shared.max_send_queue {
-            let Locked { state, woken } = &mut state;
-            woken.add(&mut state.sending.waker);
+        let waker = {
+            let sending = &mut self.lock().sending;
+            sending.unsent = sending.unsent.saturating_sub(length);
+            sending.waker.take_if(|_| sending.unsent < self.shared.max_send_queue)
+        };
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 
     /// Content has come. False if nobody wants it.
     pub(super) fn received(&self, content: BytesMut, complete: bool) -> bool {
-        let mut state = self.lock_to_wake();
-        let receiving = &mut state.receiving;
-        receiving.complete |= complete;
-        let wanted = !receiving.unwanted;
-        if wanted && !content.is_empty() {
-            receiving.push(content);
+        let (wanted, waker) = {
+            let receiving = &mut self.lock().receiving;
+            receiving.complete |= complete;
+            let wanted = !receiving.unwanted;
+            if wanted && !content.is_empty() {
+                receiving.push(content);
+            }
+            (wanted, receiving.waker.take())
+        };
+        if let Some(waker) = waker {
+            waker.wake();
         }
-        state.wake_receiver();
+        if complete {
+            self.lock_to_wake().no_more_promises();
+        }
         wanted
     }
 

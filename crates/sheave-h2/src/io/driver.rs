@@ -32,6 +32,8 @@ use crate::streams::StreamKey;
 pub(super) struct Driver<T> {
     io: T,
     pub(super) core: Connection,
+    /// When it was last polled: what is done then is done at that time.
+    pub(super) now: std::time::Instant,
     input: Input,
     /// By the index of their keys.
     pub(super) cells: Vec<Option<(StreamKey, Arc<Cell>)>>,
@@ -79,11 +81,13 @@ const READS: usize = 16;
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     pub(super) fn new(role: Role, io: T, config: Config) -> Self {
         let (known, watched) = watch::channel(Known::default());
+        let now = Instant::now().into_std();
         Self {
             shared: Shared::new(&config, watched),
             io,
             write_timeout: config.write_timeout,
-            core: Connection::new(role, config, Instant::now().into_std()),
+            core: Connection::new(role, config, now),
+            now,
             input: Input::default(),
             cells: Vec::new(),
             notices: Vec::new(),
@@ -104,6 +108,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Goes on until the connection has ended; or, with something in `incoming`, until that was looked at.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.now = Instant::now().into_std();
         loop {
             if self.stage == Stage::Done {
                 return Poll::Ready(self.error.clone().map_or(Ok(()), Err));
@@ -130,7 +135,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 let received = self.poll_receive(cx)?;
                 self.open_waiting();
                 if self.is_unneeded && self.core.open_streams() == 0 && self.waiting.is_empty() {
-                    self.core.shutdown(Instant::now().into_std());
+                    self.core.shutdown(self.now);
                 }
                 if self.stage == Stage::Open && self.core.is_finished() && self.waiting.is_empty() {
                     self.stage = Stage::Last;
@@ -220,8 +225,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 self.closed(&Error::Closed);
                 return Ok(told);
             }
-            let now = Instant::now().into_std();
-            while let Some(event) = self.core.recv(&mut self.input.bytes, now)? {
+            while let Some(event) = self.core.recv(&mut self.input.bytes, self.now)? {
                 told = true;
                 self.tell(event);
             }
@@ -247,7 +251,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     fn poll_transmit(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         transport::lend(self.core.output());
         loop {
-            let output = self.core.transmit(Instant::now().into_std());
+            let output = self.core.transmit(self.now);
             let has_output = output.has_remaining();
             if has_output {
                 match transport::poll_write(cx, &mut self.io, output) {
@@ -294,7 +298,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if self.stalled.is_some_and(|stalled| stalled <= now) {
             return Poll::Ready(Err(Error::Timeout(Timeout::Write)));
         }
-        Poll::Ready(self.core.handle_timeout(now.into_std()))
+        self.now = now.into_std();
+        Poll::Ready(self.core.handle_timeout(self.now))
     }
 
     /// Everything is written: holds no memory for what may come.

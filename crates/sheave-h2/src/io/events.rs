@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::cell::Cell;
 use super::client::ResponseFuture;
 use super::driver::Driver;
@@ -22,7 +20,7 @@ impl<T> Driver<T> {
         match notice {
             Notice::Stream(cell) => self.attend(&cell),
             Notice::Ping(answer) => {
-                if self.core.ping(Instant::now().into_std()) {
+                if self.core.ping(self.now) {
                     self.pings.push_back(answer);
                 }
             }
@@ -30,7 +28,7 @@ impl<T> Driver<T> {
             Notice::Shutdown => {
                 // What was asked for before is not left out.
                 self.open_waiting();
-                self.core.shutdown(Instant::now().into_std());
+                self.core.shutdown(self.now);
                 self.known.send_modify(|known| known.is_ending = true);
             }
         }
@@ -131,7 +129,7 @@ impl<T> Driver<T> {
     /// So much of the stream's content was read.
     fn release(&mut self, key: StreamKey, length: usize) {
         if length > 0 {
-            self.core.release(key, length, Instant::now().into_std());
+            self.core.release(key, length, self.now);
             self.look_at_budget();
         }
     }
@@ -181,7 +179,7 @@ impl<T> Driver<T> {
                 if !wanted {
                     // What nobody reads is passed over. If it stopped the peer, two that do not read would wait for each
                     // other for ever.
-                    self.core.release(stream, length, Instant::now().into_std());
+                    self.core.release(stream, length, self.now);
                 }
             }
             Event::Informational { stream, response } => {

@@ -5,7 +5,6 @@ use std::task::Waker;
 use bytes::BytesMut;
 
 use crate::event::SMALL;
-use crate::spare;
 
 /// What was received and not read yet, and who waits for it.
 #[derive(Debug, Default)]
@@ -26,18 +25,12 @@ pub(super) struct Receiving {
 
 impl Receiving {
     /// Adds content behind the rest.
-    pub(super) fn push(&mut self, mut content: BytesMut) {
+    pub(super) fn push(&mut self, content: BytesMut) {
         let is_small = content.len() <= SMALL;
         let last = self.more.as_mut().and_then(|more| more.back_mut()).unwrap_or(&mut self.content);
         if is_small && self.is_gathered && !last.is_empty() && last.len() < GATHERED {
             last.extend_from_slice(&content);
-            spare::give(content);
             return;
-        }
-        if is_small && self.waker.is_none() && content.capacity() > MOST_ROOM * content.len() {
-            // It may be long before somebody reads it.
-            let cut = BytesMut::from(&content[..]);
-            spare::give(mem::replace(&mut content, cut));
         }
         self.is_gathered = is_small;
         if self.content.is_empty() {
@@ -69,8 +62,6 @@ impl Receiving {
     }
 }
 
-/// How much more room than is filled content may have that nobody waits for.
-const MOST_ROOM: usize = 4;
 /// How much is copied together, in bytes.
 const GATHERED: usize = 16 << 10;
 
@@ -78,26 +69,21 @@ const GATHERED: usize = 16 << 10;
 mod tests {
     use super::*;
 
-    fn content(bytes: &[u8], room: usize) -> BytesMut {
-        let mut content = BytesMut::with_capacity(room);
-        content.extend_from_slice(bytes);
-        content
-    }
-
     #[test]
-    fn what_nobody_waits_for_has_little_room() {
+    fn small_contents_become_one() {
         let mut receiving = Receiving::default();
-        receiving.push(content(b"a", 8 << 10));
-        assert!(receiving.content.capacity() < 100);
-        receiving.push(content(b"b", 8 << 10));
-        assert_eq!(receiving.pop().unwrap(), "ab");
-        assert_eq!(receiving.pop(), None);
+        for content in [&b"a"[..], b"b", &[b'c'; SMALL], &[b'd'; SMALL + 1], b"e", b"f"] {
+            receiving.push(content.into());
+        }
+        let lengths: Vec<usize> =
+            std::iter::from_fn(|| receiving.pop()).map(|content| content.len()).collect();
+        assert_eq!(lengths, [SMALL + 2, SMALL + 1, 2]);
     }
 
     #[test]
-    fn what_somebody_waits_for_stays_where_it_is() {
-        let mut receiving = Receiving { waker: Some(Waker::noop().clone()), ..Receiving::default() };
-        let content = content(b"a", 8 << 10);
+    fn the_first_stays_where_it_is() {
+        let mut receiving = Receiving::default();
+        let content = BytesMut::from("a");
         let memory = content.as_ptr();
         receiving.push(content);
         assert_eq!(receiving.pop().unwrap().as_ptr(), memory);

@@ -176,7 +176,6 @@ impl Target {
                     self.neighbour += data.len();
                 }
                 self.connection.release(stream, data.len(), self.now);
-                sheave_h2::recycle(data);
             }
             _ => {}
         }

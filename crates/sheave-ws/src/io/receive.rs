@@ -218,7 +218,7 @@ impl ReceiveLoop {
         cx: &mut Context<'_>,
         link: &mut impl Link,
     ) -> Poll<Result<Option<Message>, Error>> {
-        if self.phase == Phase::Open {
+        if self.phase == Phase::Open && !self.input.is_empty() {
             match self.incoming.recv_short(&mut self.input, link) {
                 Ok(Some(message)) => {
                     self.passed();
@@ -226,6 +226,28 @@ impl ReceiveLoop {
                 }
                 Ok(None) => {}
                 Err(error) => self.fail(link, error),
+            }
+        }
+        self.poll_more(cx, link)
+    }
+
+    /// The next message, if it does not lie in the input.
+    fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &mut impl Link,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        if self.phase == Phase::Open && self.incoming.needs_more(&self.input) {
+            ready!(self.poll_open(cx, link));
+            if self.phase == Phase::Open {
+                match self.incoming.recv_whole(&mut self.input, link) {
+                    Ok(Some(message)) => {
+                        self.passed();
+                        return Poll::Ready(Ok(Some(message)));
+                    }
+                    Ok(None) => {}
+                    Err(error) => self.fail(link, error),
+                }
             }
         }
         let lent = ready!(self.poll_next(cx, link, Incoming::lend))?;
