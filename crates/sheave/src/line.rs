@@ -53,6 +53,9 @@ impl Line {
 
     /// Whether the peer begins with these bytes. What was read for that is read once more later.
     pub(crate) async fn begins_with(&mut self, start: &[u8]) -> io::Result<bool> {
+        /// Most requests are not longer, and come with one read then.
+        const ROOM: usize = 2 << 10;
+        self.early.reserve(ROOM);
         loop {
             let have = self.early.len().min(start.len());
             if self.early[..have] != start[..have] {
@@ -100,7 +103,11 @@ impl AsyncRead for Line {
     ) -> Poll<io::Result<()>> {
         if self.early.has_remaining() {
             let count = self.early.len().min(buffer.remaining());
-            buffer.put_slice(&self.early.split_to(count));
+            buffer.put_slice(&self.early[..count]);
+            self.early.advance(count);
+            if self.early.is_empty() {
+                self.early = BytesMut::new();
+            }
             return Poll::Ready(Ok(()));
         }
         each!(self, stream => Pin::new(stream).poll_read(cx, buffer))

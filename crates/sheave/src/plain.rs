@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
@@ -38,6 +38,8 @@ pub(crate) struct Sending {
 pub(crate) struct End {
     socket: Option<Socket>,
     departed: AtomicU64,
+    /// Whether the socket's own half was ended.
+    has_ended: AtomicBool,
 }
 
 enum Socket {
@@ -92,7 +94,7 @@ impl Plain {
         socket: Option<Socket>,
         own: Option<tokio::io::WriteHalf<Own>>,
     ) -> Self {
-        let end = Arc::new(End { socket, departed: AtomicU64::new(0) });
+        let end = Arc::new(End { socket, departed: AtomicU64::new(0), has_ended: AtomicBool::new(false) });
         Self { receiving, sending: Sending { end, own } }
     }
 
@@ -132,9 +134,20 @@ impl End {
     }
 
     fn shut_down(&self, how: Shutdown) -> io::Result<()> {
-        match &self.socket {
-            Some(socket) => each!(socket, half => SockRef::from(half.as_ref()).shutdown(how)),
-            None => Ok(()),
+        let Some(socket) = &self.socket else { return Ok(()) };
+        each!(socket, half => SockRef::from(half.as_ref()).shutdown(how))?;
+        self.has_ended.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// A half that is dropped ends its direction, unless it has ended.
+impl Drop for End {
+    fn drop(&mut self) {
+        if *self.has_ended.get_mut()
+            && let Some(socket) = self.socket.take()
+        {
+            each!(socket, half => half.forget());
         }
     }
 }
