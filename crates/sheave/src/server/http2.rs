@@ -58,7 +58,7 @@ where
             () = &mut overdue, if !cut => {
                 // What they held of their streams is reset.
                 cut = true;
-                exchanges.abort_all();
+                exchanges.tasks.abort_all();
             }
             ended = poll_fn(|cx| {
                 while let Some(accepted) = ready!(connection.poll_accept(cx)) {
@@ -84,7 +84,7 @@ where
     };
     // Handlers may go on; their streams are gone, and they know.
     drop(connection);
-    exchanges.end().await;
+    exchanges.tasks.end().await;
     ended
 }
 
@@ -105,7 +105,7 @@ fn begin<H, F>(
     let head = http::Request::from_parts(head, ());
     let (exchanges, place) = (Arc::clone(&part.exchanges), part.place);
     let request = Request::http2(head, tunnel, &exchanges.place, &home);
-    exchanges.spawn(place, exchange(part, request, home));
+    exchanges.tasks.spawn(place, exchange(part, request, home));
 }
 
 /// Has a request answered, or its WebSocket come to an end in order.

@@ -11,6 +11,7 @@ mod place;
 mod request;
 mod response;
 mod serve;
+mod tasks;
 mod wire;
 
 use std::sync::Arc;

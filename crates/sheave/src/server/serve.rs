@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::Instrument as _;
 
@@ -16,6 +15,7 @@ use super::connection;
 use super::limit::PerIp;
 use super::place::Tracker;
 use super::request::Request;
+use super::tasks::{AbortAtEnd, Seat, Tasks};
 use super::{Listener, Peer, Server};
 use crate::error::Error;
 use crate::plain::Plain;
@@ -79,13 +79,12 @@ where
         let per_ip = PerIp::new(settings.max_connections_per_ip);
         // Goes after the tasks and what they hold: what left its handler is not theirs.
         let _cut = CutAtEnd(Arc::clone(&tracker));
-        let mut tasks = JoinSet::new();
+        let tasks = Arc::new(Tasks::default());
+        let _abort = AbortAtEnd(Arc::clone(&tasks));
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = &mut self.shutdown => break,
-                // Ended tasks are let go of one by one.
-                Some(_) = tasks.join_next() => continue,
                 accepted = accept(&listener, &slots, settings.nodelay) => accepted,
             };
             let (plain, peer, slot) = accepted;
@@ -95,18 +94,22 @@ where
             };
             let place = tracker.admit(&plain, &settings, peer, slot.map(|slot| (slot, counted)));
             let handler = Arc::clone(&handler);
+            let seat = Seat::take(&tasks);
+            let number = seat.place;
             let connection = async move {
+                // Goes last.
+                let _seat = seat;
                 let result = connection::serve(plain, place, handler).await;
                 if let Err(error) = result {
                     tracing::debug!(%error, "connection ended");
                 }
             };
-            tasks.spawn(connection.instrument(tracing::debug_span!("connection", peer = ?peer.0)));
+            tasks.spawn(number, connection.instrument(tracing::debug_span!("connection", peer = ?peer.0)));
         }
         drop(listener);
         tracker.shut_down();
         let ended = timeout(settings.shutdown_timeout, async {
-            while tasks.join_next().await.is_some() {}
+            tasks.end().await;
             // What left its handler is not a task of ours.
             tracker.empty().await;
         });
@@ -114,8 +117,9 @@ where
             tracing::warn!(connections = tracker.connections(), "cut at the end of the shutdown's time");
             tracker.hurry();
             // HTTP/2 resets its streams.
-            let _ = timeout(LAST_WORD, async { while tasks.join_next().await.is_some() {} }).await;
-            tasks.shutdown().await;
+            let _ = timeout(LAST_WORD, tasks.end()).await;
+            tasks.abort_all();
+            tasks.end().await;
         }
         Ok(())
     }
