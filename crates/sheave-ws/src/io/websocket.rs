@@ -145,12 +145,12 @@ impl<S: Transport> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> impl Future<Output = Result<(), Error>> {
-        // No `async fn`, here and where it is called: the task would keep the message once for each.
-        let message = message.into();
-        async move {
-            poll_fn(|cx| self.poll_room(cx)).await?;
-            self.queue(message, compress)
-        }
+        // No `async`, here and where it is called: the task would keep the message once for each.
+        let mut message = Some(message.into());
+        poll_fn(move |cx| {
+            ready!(self.poll_room(cx))?;
+            Poll::Ready(message.take().map_or(Ok(()), |message| self.queue(message, compress)))
+        })
     }
 
     /// As [`feed`](Self::feed), of a message that many connections are sent.
@@ -218,12 +218,16 @@ impl<S: Transport> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> impl Future<Output = Result<(), Error>> {
-        let message = message.into();
-        async move {
-            poll_fn(|cx| self.poll_room(cx)).await?;
-            self.queue(message, compress)?;
-            self.flush().await
-        }
+        let mut message = Some(message.into());
+        poll_fn(move |cx| {
+            if message.is_some() {
+                ready!(self.poll_room(cx))?;
+            }
+            if let Some(message) = message.take() {
+                self.queue(message, compress)?;
+            }
+            self.poll_written(cx)
+        })
     }
 
     /// As [`send`](Self::send), of a message that many connections are sent.
