@@ -1,5 +1,7 @@
 //! Bytes to messages (RFC 6455 §5, §6.2; RFC 7692 §6.2): the receiving half of a connection.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
 use sheave_deflate::Decompressor;
 
@@ -8,6 +10,7 @@ use crate::config::{Config, Role};
 use crate::error::{Error, Limit, ProtocolError};
 use crate::frame::OpCode;
 use crate::frames::{Data, Frames, Next, Short};
+use crate::limits::Limits;
 use crate::message::{Message, Utf8Bytes};
 use crate::outgoing::Control;
 
@@ -55,10 +58,7 @@ impl<T> Event<T> {
 #[derive(Debug)]
 pub struct Incoming {
     frames: Frames,
-    max_message_size: usize,
-    max_streamed_size: u64,
-    max_frame_size: usize,
-    max_fragments: usize,
+    limits: Arc<Limits>,
     inflate: Option<Box<Decompressor>>,
     /// It was used since [`age`](Self::age) was last called.
     inflated: bool,
@@ -85,10 +85,7 @@ impl Incoming {
     pub fn new(role: Role, config: &Config) -> Self {
         Self {
             frames: Frames::new(role),
-            max_message_size: config.max_message_size,
-            max_streamed_size: config.max_streamed_size,
-            max_frame_size: config.max_frame_size,
-            max_fragments: config.max_fragments.max(1),
+            limits: Limits::of(config),
             inflate: None,
             inflated: false,
             assembled: Vec::new(),
@@ -96,6 +93,11 @@ impl Incoming {
             reading: None,
             ended: false,
         }
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Takes compressed messages from now on, as was agreed on (RFC 7692).
@@ -167,7 +169,7 @@ impl Incoming {
         if input.is_empty() || self.ended || self.reading.is_some() {
             return Ok(None);
         }
-        self.frames.short(input, self.max_frame_size.min(self.max_message_size))
+        self.frames.short(input, self.limits.max_frame_size.min(self.limits.max_message_size))
     }
 
     /// As [`lend`](Self::lend), whatever comes.
@@ -347,11 +349,11 @@ impl Incoming {
     #[inline]
     fn gather(&mut self, data: Data, input: &mut BytesMut) -> Result<Step<Lent>, Error> {
         let Data { message, left, fin, .. } = data;
-        let most = self.max_message_size;
-        if data.length > self.max_frame_size as u64 {
+        let most = self.limits.max_message_size;
+        if data.length > self.limits.max_frame_size as u64 {
             return Err(Limit::FrameSize.into());
         }
-        if message.frames > self.max_fragments {
+        if message.frames > self.limits.max_fragments {
             return Err(Limit::Fragments.into());
         }
         if !message.compressed && left > (most - self.assembled.len()) as u64 {
@@ -413,7 +415,7 @@ impl Incoming {
             self.count(count)?;
             return Ok(Step::Done(count));
         }
-        if !message.compressed && left > self.max_streamed_size.saturating_sub(read) {
+        if !message.compressed && left > self.limits.max_streamed_size.saturating_sub(read) {
             return Err(Limit::MessageSize.into());
         }
         let ready = self.frames.unmask(input)?;
@@ -465,7 +467,7 @@ impl Incoming {
     fn count(&mut self, written: usize) -> Result<(), Error> {
         if let Some(read) = &mut self.reading {
             *read += written as u64;
-            if *read > self.max_streamed_size {
+            if *read > self.limits.max_streamed_size {
                 return Err(Limit::MessageSize.into());
             }
         }

@@ -3,6 +3,7 @@
 mod parts;
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
 use sheave_deflate::Compressor;
@@ -14,6 +15,7 @@ use crate::error::{Error, Usage};
 use crate::extension::ReservedBits;
 use crate::frame::{FrameHeader, MaskingKey, OpCode};
 use crate::incoming::Replies;
+use crate::limits::Limits;
 use crate::mask;
 use crate::message::Message;
 use crate::output::Output;
@@ -51,8 +53,7 @@ pub enum Compress {
 pub struct Outgoing {
     role: Role,
     keys: MaskingKeys,
-    high_water_mark: usize,
-    max_frame_size: usize,
+    limits: Arc<Limits>,
     /// A client need not mask.
     no_masking: bool,
     deflate: Option<Box<Deflate>>,
@@ -100,8 +101,7 @@ impl Outgoing {
         Self {
             role,
             keys,
-            high_water_mark: config.high_water_mark,
-            max_frame_size: config.max_sent_frame_size.unwrap_or(usize::MAX).max(1),
+            limits: Limits::of(config),
             no_masking: false,
             deflate: None,
             output: Output::default(),
@@ -110,6 +110,11 @@ impl Outgoing {
             rest: None,
             closed: false,
         }
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -134,7 +139,7 @@ impl Outgoing {
     /// there are no masking keys.
     #[inline]
     pub fn message(&mut self, message: Message, compress: Compress) -> Result<(), Error> {
-        if self.is_plain() && message.len() < LARGE.min(self.max_frame_size) {
+        if self.is_plain() && message.len() < LARGE.min(self.limits.max_sent_frame_size) {
             return self.short(OpCode::of(message.is_text()), message.as_bytes());
         }
         self.any(message, compress)
@@ -167,7 +172,7 @@ impl Outgoing {
             window_bits = Some(deflate.compressor.window_bits());
         }
         let frame = prepared.frame(window_bits);
-        if frame.payload().len() <= self.max_frame_size && !self.masks() {
+        if frame.payload().len() <= self.limits.max_sent_frame_size && !self.masks() {
             self.output.push_shared(frame.bytes());
             return Ok(());
         }
@@ -206,7 +211,7 @@ impl Outgoing {
     /// Whether there is room in the queue for a message: not while one that leaves in several frames has frames
     /// to come. Once [`transmit`](Self::transmit) has nothing to give, there always is.
     pub fn has_room(&self) -> bool {
-        self.rest.is_none() && (self.output.is_empty() || self.output.len() < self.high_water_mark)
+        self.rest.is_none() && (self.output.is_empty() || self.output.len() < self.limits.high_water_mark)
     }
 
     /// Whether [`transmit`](Self::transmit) has nothing to give.
@@ -218,7 +223,7 @@ impl Outgoing {
     /// The bytes to write next; empty if nothing is owed.
     #[inline]
     pub fn transmit(&mut self) -> &mut Output {
-        while self.output.is_empty() || self.output.len() < self.high_water_mark {
+        while self.output.is_empty() || self.output.len() < self.limits.high_water_mark {
             let result = if let Some(owed) = self.owed.take() {
                 self.controls(*owed)
             } else if self.rest.is_some() {
@@ -278,6 +283,7 @@ impl Outgoing {
             rest: None,
             deflate: self.deflate.take(),
             closed: false,
+            limits: Arc::clone(&self.limits),
             ..*self
         }
     }
@@ -337,7 +343,7 @@ impl Outgoing {
     /// Queues a message, in as many frames as it takes.
     #[inline]
     fn frames(&mut self, opcode: OpCode, reserved: ReservedBits, payload: Bytes) -> Result<(), Error> {
-        if payload.len() <= self.max_frame_size {
+        if payload.len() <= self.limits.max_sent_frame_size {
             return self.frame(true, opcode, reserved, payload);
         }
         self.rest = Some(Box::new(Rest { opcode, reserved, payload }));
@@ -378,7 +384,7 @@ impl Outgoing {
     /// Queues the next frame of the message that leaves in several.
     fn next_frame(&mut self) -> Result<(), Error> {
         let Some(rest) = &mut self.rest else { return Ok(()) };
-        let payload = rest.payload.split_to(self.max_frame_size.min(rest.payload.len()));
+        let payload = rest.payload.split_to(self.limits.max_sent_frame_size.min(rest.payload.len()));
         let opcode = std::mem::replace(&mut rest.opcode, OpCode::Continuation);
         let reserved = std::mem::take(&mut rest.reserved);
         let fin = rest.payload.is_empty();
@@ -408,7 +414,7 @@ impl Outgoing {
         tail.put_bytes(0, ROOM);
         deflate.compressor.compress_message(message, tail);
         let length = tail.len() - start - ROOM;
-        if length > self.max_frame_size {
+        if length > self.limits.max_sent_frame_size {
             let payload = tail.split_off(start + ROOM).freeze();
             tail.truncate(start);
             return self.frames(opcode, ReservedBits::RSV1, payload);

@@ -49,7 +49,7 @@ impl<S: Transport> WebSocket<S> {
         Self {
             io,
             outgoing: Outgoing::new(role, config, masking_key),
-            stall: Stall::new(config.write_timeout),
+            stall: Stall::default(),
             receiving: ReceiveLoop::new(role, config, received),
         }
     }
@@ -402,7 +402,8 @@ pub(super) fn poll_write(
             Poll::Ready(Err(error)) => error.into(),
             Poll::Pending => {
                 let taken = output.len() < before;
-                ready!(stall.poll(cx, taken, io.departed()))
+                let timeout = outgoing.limits().write_timeout;
+                ready!(stall.poll(cx, timeout, taken, io.departed()))
             }
         };
         outgoing.abandon();

@@ -54,7 +54,7 @@ impl Outgoing {
         self.open = Some(Box::new(Open {
             kind: OpCode::of(text),
             compressed: self.compresses(usize::MAX, compress),
-            frame_size: frame_size.clamp(1, self.max_frame_size),
+            frame_size: frame_size.clamp(1, self.limits.max_sent_frame_size),
             first: true,
             utf8: Utf8Validator::default(),
             payload: BytesMut::new(),
