@@ -13,13 +13,20 @@ use crate::spare;
 /// frame, and the frames of a thousand streams in one write.
 #[derive(Debug, Default)]
 pub struct Chunks {
-    chunks: VecDeque<Bytes>,
-    /// How long the chunks are in all.
-    chunked: usize,
-    /// Behind the chunks: what is still written to.
+    /// Few have any.
+    large: Option<Box<Large>>,
+    /// Behind them: what is still written to.
     tail: BytesMut,
     /// Whether the tail's memory may be that of pieces that were cut off, too.
     is_cut: bool,
+}
+
+/// Large pieces.
+#[derive(Debug, Default)]
+struct Large {
+    chunks: VecDeque<Bytes>,
+    /// How long they are in all.
+    length: usize,
 }
 
 /// From this length on, in bytes, a piece is not copied.
@@ -28,7 +35,7 @@ pub(crate) const LARGE: usize = 8 << 10;
 impl Chunks {
     /// How many bytes there are.
     pub fn len(&self) -> usize {
-        self.chunked + self.tail.len()
+        self.large.as_ref().map_or(0, |large| large.length) + self.tail.len()
     }
 
     /// Whether there are none.
@@ -42,8 +49,7 @@ impl Chunks {
             self.push_slice(&bytes);
         } else {
             self.seal();
-            self.chunked += bytes.len();
-            self.chunks.push_back(bytes);
+            self.push_back(bytes);
         }
     }
 
@@ -62,7 +68,8 @@ impl Chunks {
 
     /// Moves this many bytes from the front to the end of another queue. There have to be as many.
     pub(crate) fn move_to(&mut self, other: &mut Self, mut length: usize) {
-        while let Some(front) = self.chunks.front_mut().filter(|_| length > 0) {
+        while let Some(large) = self.large.as_mut().filter(|_| length > 0) {
+            let Some(front) = large.chunks.front_mut() else { break };
             let piece = length.min(front.len());
             let whole = piece == front.len();
             match (whole, piece < LARGE) {
@@ -73,11 +80,11 @@ impl Chunks {
                 (true, false) => other.push(std::mem::take(front)),
                 (false, false) => other.push(front.split_to(piece)),
             }
-            if whole {
-                self.chunks.pop_front();
-            }
-            self.chunked -= piece;
+            large.length -= piece;
             length -= piece;
+            if whole {
+                large.chunks.pop_front();
+            }
         }
         if length >= LARGE {
             self.is_cut = true;
@@ -104,9 +111,7 @@ impl Chunks {
     /// An empty queue holds no memory.
     fn forget(&mut self) {
         if self.is_empty() {
-            if self.chunks.capacity() > 0 {
-                self.chunks = VecDeque::new();
-            }
+            self.large = None;
             let tail = std::mem::take(&mut self.tail);
             match std::mem::take(&mut self.is_cut) {
                 true => spare::recycle(tail),
@@ -119,9 +124,14 @@ impl Chunks {
         if !self.tail.is_empty() {
             self.is_cut = true;
             let tail = self.tail.split().freeze();
-            self.chunked += tail.len();
-            self.chunks.push_back(tail);
+            self.push_back(tail);
         }
+    }
+
+    fn push_back(&mut self, chunk: Bytes) {
+        let large = self.large.get_or_insert_default();
+        large.length += chunk.len();
+        large.chunks.push_back(chunk);
     }
 }
 
@@ -140,7 +150,7 @@ impl Chunks {
         if !self.is_empty() {
             return None;
         }
-        self.chunks = VecDeque::new();
+        self.large = None;
         self.is_cut = false;
         let mut buffer = std::mem::take(&mut self.tail);
         buffer.clear();
@@ -154,12 +164,14 @@ impl Buf for Chunks {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.chunks.front().map_or(&self.tail, |front| front)
+        let front = self.large.as_ref().and_then(|large| large.chunks.front());
+        front.map_or(&self.tail, |front| front)
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let tail = (!self.tail.is_empty()).then_some(&self.tail[..]);
-        let pieces = self.chunks.iter().map(|chunk| &chunk[..]).chain(tail);
+        let chunks = self.large.iter().flat_map(|large| &large.chunks);
+        let pieces = chunks.map(|chunk| &chunk[..]).chain(tail);
         let mut used = 0;
         for (slice, piece) in slices.iter_mut().zip(pieces) {
             *slice = IoSlice::new(piece);
@@ -169,19 +181,18 @@ impl Buf for Chunks {
     }
 
     fn advance(&mut self, mut length: usize) {
-        while length > 0 {
-            let Some(front) = self.chunks.front_mut() else {
-                self.tail.advance(length);
-                return;
-            };
-            let piece = length.min(front.len());
-            front.advance(piece);
-            if front.is_empty() {
-                self.chunks.pop_front();
+        if let Some(large) = &mut self.large {
+            while let Some(front) = large.chunks.front_mut().filter(|_| length > 0) {
+                let piece = length.min(front.len());
+                front.advance(piece);
+                if front.is_empty() {
+                    large.chunks.pop_front();
+                }
+                large.length -= piece;
+                length -= piece;
             }
-            self.chunked -= piece;
-            length -= piece;
         }
+        self.tail.advance(length);
     }
 }
 
@@ -262,7 +273,7 @@ mod tests {
                     let length = step.min(from.len());
                     from.move_to(&mut to, length);
                 }
-                assert_eq!((from.chunks.capacity(), from.tail.capacity()), (0, 0), "{lengths:?} {step}");
+                assert_eq!((from.large.is_some(), from.tail.capacity()), (false, 0), "{lengths:?} {step}");
             }
         }
     }

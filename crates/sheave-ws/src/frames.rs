@@ -9,14 +9,20 @@ use crate::frame::{FrameHeader, OpCode};
 use crate::mask;
 use crate::utf8::Utf8Validator;
 
-/// What the peer's frames may be, and the one that is arriving.
-#[derive(Debug)]
-pub(crate) struct Frames {
-    role: Role,
+/// What the peer's frames may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Ours.
+    pub(crate) role: Role,
     /// Whether a message may be compressed.
     pub(crate) deflate: bool,
     /// Whether a client may leave frames unmasked.
     pub(crate) no_masking: bool,
+}
+
+/// The frame that is arriving, and its message.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
     frame: Option<Frame>,
     /// How much of the frame's payload, at the start of the input, is unmasked.
     ready: usize,
@@ -73,73 +79,17 @@ pub(crate) enum Next {
     Data(Data),
 }
 
-impl Frames {
-    pub(crate) fn new(role: Role) -> Self {
-        Self {
-            role,
-            deflate: false,
-            no_masking: false,
-            frame: None,
-            ready: 0,
-            message: None,
-            utf8: Utf8Validator::default(),
-        }
-    }
-
-    /// The data message that is arriving.
-    #[inline]
-    pub(crate) fn message(&self) -> Option<Open> {
-        self.message
-    }
-
-    /// How much the frame that is arriving lacks beyond `input`.
-    pub(crate) fn missing(&self, input: &[u8]) -> usize {
-        self.frame.map_or(0, |frame| (frame.left as usize).saturating_sub(input.len()))
-    }
-
-    /// A whole control frame, or a data frame as soon as its header is there. `None` if more bytes are needed.
-    #[inline]
-    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Next>, ProtocolError> {
-        let frame = match self.frame {
-            Some(frame) => frame,
-            None => {
-                self.check_start(input)?;
-                let Some((header, size)) = FrameHeader::decode(input)? else { return Ok(None) };
-                if !header.opcode.is_control() {
-                    self.begin(&header)?;
-                }
-                input.advance(size);
-                *self.frame.insert(Frame { header, left: header.length })
-            }
-        };
-        let Frame { header, left } = frame;
-        if let (false, Some(message)) = (header.opcode.is_control(), self.message) {
-            let only = header.fin && message.frames == 1;
-            let (length, fin) = (header.length, header.fin);
-            return Ok(Some(Next::Data(Data { message, length, left, fin, only })));
-        }
-        if self.unmask(input)? as u64 != left {
-            return Ok(None);
-        }
-        let payload = Bytes::copy_from_slice(&input[..self.ready]);
-        input.advance(self.ready);
-        self.end_frame();
-        Ok(Some(Next::Control(header.opcode, payload)))
-    }
-
+impl Rules {
     /// The whole of a message that is one short frame, if that is what comes next and all of it is there: so do most come,
     /// and it takes a fraction of the way that all others go. It stays in the input, unmasked and checked, behind its
-    /// header.
+    /// header. Asked while nothing is arriving.
     #[inline]
-    pub(crate) fn short(&mut self, input: &mut [u8], most: usize) -> Result<Option<Short>, ProtocolError> {
+    pub(crate) fn short(self, input: &mut [u8], most: usize) -> Result<Option<Short>, ProtocolError> {
         /// What is unmasked and then checked, and is still in the processor's cache.
         const SHORT: usize = 8 << 10;
         const FIN: u8 = 0x80;
         const TEXT: u8 = FIN | OpCode::Text as u8;
         const BINARY: u8 = FIN | OpCode::Binary as u8;
-        if self.frame.is_some() || self.message.is_some() {
-            return Ok(None);
-        }
         let &mut [first @ (TEXT | BINARY), second, ..] = input else { return Ok(None) };
         let masked = second & 0x80 != 0;
         if masked != (self.role == Role::Server) {
@@ -172,6 +122,78 @@ impl Frames {
             return Err(ProtocolError::InvalidUtf8);
         }
         Ok(Some(Short { text, start, end: start + length }))
+    }
+
+    /// Checks what depends on the connection in a header's first bytes, as far as they are there; byte by
+    /// byte, so that the verdict is the same however the input was cut.
+    #[inline]
+    fn check_start(self, input: &[u8]) -> Result<(), ProtocolError> {
+        let Some(first) = input.first() else { return Ok(()) };
+        // RFC 6455 §5.2: "MUST be 0 unless an extension is negotiated". RFC 7692 §6: only the first frame of a
+        // data message has RSV1.
+        let allowed = match OpCode::from_bits(first & 0x0F) {
+            Some(OpCode::Text | OpCode::Binary) if self.deflate => ReservedBits::RSV1,
+            _ => ReservedBits::NONE,
+        };
+        if !allowed.contains(ReservedBits::of_first_byte(*first)) {
+            return Err(ProtocolError::ReservedBits);
+        }
+        FrameHeader::decode(&[*first])?;
+        // RFC 6455 §5.1.
+        match (self.role, input.get(1).map(|second| second & 0x80 != 0)) {
+            (Role::Server, Some(false)) if !self.no_masking => Err(ProtocolError::Unmasked),
+            (Role::Client, Some(true)) => Err(ProtocolError::Masked),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Frames {
+    /// Whether nothing is arriving.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.frame.is_none() && self.message.is_none()
+    }
+
+    /// The data message that is arriving.
+    #[inline]
+    pub(crate) fn message(&self) -> Option<Open> {
+        self.message
+    }
+
+    /// How much the frame that is arriving lacks beyond `input`.
+    pub(crate) fn missing(&self, input: &[u8]) -> usize {
+        self.frame.map_or(0, |frame| (frame.left as usize).saturating_sub(input.len()))
+    }
+
+    /// A whole control frame, or a data frame as soon as its header is there. `None` if more bytes are needed.
+    #[inline]
+    pub(crate) fn next(&mut self, rules: Rules, input: &mut BytesMut) -> Result<Option<Next>, ProtocolError> {
+        let frame = match self.frame {
+            Some(frame) => frame,
+            None => {
+                rules.check_start(input)?;
+                let Some((header, size)) = FrameHeader::decode(input)? else { return Ok(None) };
+                if !header.opcode.is_control() {
+                    self.begin(&header)?;
+                }
+                input.advance(size);
+                *self.frame.insert(Frame { header, left: header.length })
+            }
+        };
+        let Frame { header, left } = frame;
+        if let (false, Some(message)) = (header.opcode.is_control(), self.message) {
+            let only = header.fin && message.frames == 1;
+            let (length, fin) = (header.length, header.fin);
+            return Ok(Some(Next::Data(Data { message, length, left, fin, only })));
+        }
+        if self.unmask(input)? as u64 != left {
+            return Ok(None);
+        }
+        let payload = Bytes::copy_from_slice(&input[..self.ready]);
+        input.advance(self.ready);
+        self.end_frame();
+        Ok(Some(Next::Control(header.opcode, payload)))
     }
 
     /// Unmasks and checks what has newly come of the frame's payload, block by block while it is in cache. Tells
@@ -222,29 +244,6 @@ impl Frames {
     pub(crate) fn end_message(&mut self) {
         self.end_frame();
         self.message = None;
-    }
-
-    /// Checks what depends on the connection in a header's first bytes, as far as they are there; byte by
-    /// byte, so that the verdict is the same however the input was cut.
-    #[inline]
-    fn check_start(&self, input: &[u8]) -> Result<(), ProtocolError> {
-        let Some(first) = input.first() else { return Ok(()) };
-        // RFC 6455 §5.2: "MUST be 0 unless an extension is negotiated". RFC 7692 §6: only the first frame of a
-        // data message has RSV1.
-        let allowed = match OpCode::from_bits(first & 0x0F) {
-            Some(OpCode::Text | OpCode::Binary) if self.deflate => ReservedBits::RSV1,
-            _ => ReservedBits::NONE,
-        };
-        if !allowed.contains(ReservedBits::of_first_byte(*first)) {
-            return Err(ProtocolError::ReservedBits);
-        }
-        FrameHeader::decode(&[*first])?;
-        // RFC 6455 §5.1.
-        match (self.role, input.get(1).map(|second| second & 0x80 != 0)) {
-            (Role::Server, Some(false)) if !self.no_masking => Err(ProtocolError::Unmasked),
-            (Role::Client, Some(true)) => Err(ProtocolError::Masked),
-            _ => Ok(()),
-        }
     }
 
     /// Puts a data frame in its place.

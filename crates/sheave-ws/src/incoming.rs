@@ -1,5 +1,7 @@
 //! Bytes to messages (RFC 6455 §5, §6.2; RFC 7692 §6.2): the receiving half of a connection.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
 use sheave_deflate::Decompressor;
 
@@ -7,7 +9,8 @@ use crate::close::CloseFrame;
 use crate::config::{Config, Role};
 use crate::error::{Error, Limit, ProtocolError};
 use crate::frame::OpCode;
-use crate::frames::{Data, Frames, Next, Short};
+use crate::frames::{Data, Frames, Next, Rules, Short};
+use crate::limits::Limits;
 use crate::message::{Message, Utf8Bytes};
 use crate::outgoing::Control;
 
@@ -54,22 +57,27 @@ impl<T> Event<T> {
 /// posted to `replies`.
 #[derive(Debug)]
 pub struct Incoming {
-    frames: Frames,
-    max_message_size: usize,
-    max_streamed_size: u64,
-    max_frame_size: usize,
-    max_fragments: usize,
+    rules: Rules,
+    limits: Arc<Limits>,
     inflate: Option<Box<Decompressor>>,
     /// It was used since [`age`](Self::age) was last called.
     inflated: bool,
-    /// What has come of the message and is not in the input any more.
-    assembled: Vec<u8>,
+    /// What is not [short](Rules::short), once there was something.
+    arriving: Option<Box<Arriving>>,
     /// How much at the start of the input the last call has lent.
     lent: usize,
-    /// How much has been read of the message that is read in parts.
-    reading: Option<u64>,
     /// Set by a Close or an error: nothing that follows is looked at.
     ended: bool,
+}
+
+/// A message that is arriving.
+#[derive(Debug, Default)]
+struct Arriving {
+    frames: Frames,
+    /// What has come of it and is not in the input any more.
+    assembled: Vec<u8>,
+    /// How much has been read of it, if it is read in parts.
+    reading: Option<u64>,
 }
 
 /// A message that [`Incoming::lend`] has lent: see [`Incoming::lent`].
@@ -84,29 +92,30 @@ impl Incoming {
     /// The receiving half of a fresh connection.
     pub fn new(role: Role, config: &Config) -> Self {
         Self {
-            frames: Frames::new(role),
-            max_message_size: config.max_message_size,
-            max_streamed_size: config.max_streamed_size,
-            max_frame_size: config.max_frame_size,
-            max_fragments: config.max_fragments.max(1),
+            rules: Rules { role, deflate: false, no_masking: false },
+            limits: Limits::of(config),
             inflate: None,
             inflated: false,
-            assembled: Vec::new(),
+            arriving: None,
             lent: 0,
-            reading: None,
             ended: false,
         }
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Takes compressed messages from now on, as was agreed on (RFC 7692).
     pub fn set_decompressor(&mut self, decompressor: Decompressor) {
-        self.frames.deflate = true;
+        self.rules.deflate = true;
         self.inflate = Some(Box::new(decompressor));
     }
 
     /// Takes frames of a client that are not masked from now on.
     pub fn set_no_masking(&mut self) {
-        self.frames.no_masking = true;
+        self.rules.no_masking = true;
     }
 
     /// Takes the next event.
@@ -146,7 +155,7 @@ impl Incoming {
     #[inline]
     pub(crate) fn needs_more(&self, input: &BytesMut) -> bool {
         // Of what is inflated bit by bit there may be more.
-        input.is_empty() && self.reading.is_none()
+        input.is_empty() && self.reading().is_none()
     }
 
     /// The next message, if it comes [short](Frames::short). For this is the way of most, it is as straight as can be.
@@ -194,10 +203,11 @@ impl Incoming {
     #[inline]
     fn short(&mut self, input: &mut BytesMut) -> Result<Option<Short>, ProtocolError> {
         self.take_back(input);
-        if input.is_empty() || self.ended || self.reading.is_some() {
+        let is_idle = |arriving: &Arriving| arriving.reading.is_none() && arriving.frames.is_idle();
+        if input.is_empty() || self.ended || !self.arriving.as_deref().is_none_or(is_idle) {
             return Ok(None);
         }
-        self.frames.short(input, self.max_frame_size.min(self.max_message_size))
+        self.rules.short(input, self.limits.max_frame_size.min(self.limits.max_message_size))
     }
 
     /// As [`lend`](Self::lend), whatever comes.
@@ -206,7 +216,7 @@ impl Incoming {
         input: &mut BytesMut,
         replies: &mut impl Replies,
     ) -> Result<Option<Event<Lent>>, Error> {
-        self.next(input, replies, |this, data, input| match this.reading {
+        self.next(input, replies, |this, data, input| match this.reading() {
             Some(_) => this.skip(data, input),
             None => this.gather(data, input),
         })
@@ -214,7 +224,7 @@ impl Incoming {
 
     /// The message that [`lend`](Self::lend) has just lent, and whether it is text. `input` is as that left it.
     pub fn lent<'a>(&'a self, input: &'a [u8], lent: Lent) -> (bool, &'a [u8]) {
-        (lent.text, lent.input.map_or(&self.assembled, |(start, end)| &input[start..end]))
+        (lent.text, lent.input.map_or(self.assembled(), |(start, end)| &input[start..end]))
     }
 
     /// Takes the start of the next message: whether it is text. What nobody has [read](Self::read) of the one
@@ -228,10 +238,10 @@ impl Incoming {
         replies: &mut impl Replies,
     ) -> Result<Option<Event<bool>>, Error> {
         self.take_back(input);
-        self.next(input, replies, |this, data, input| match this.reading {
+        self.next(input, replies, |this, data, input| match this.reading() {
             Some(_) => this.skip(data, input),
             None => {
-                this.reading = Some(0);
+                this.arriving().reading = Some(0);
                 Ok(Step::Done(data.message.text))
             }
         })
@@ -248,7 +258,7 @@ impl Incoming {
         replies: &mut impl Replies,
         output: &mut [u8],
     ) -> Result<Option<Event<usize>>, Error> {
-        if self.reading.is_none() && !self.ended {
+        if self.reading().is_none() && !self.ended {
             return Ok(Some(Event::Message(0)));
         }
         self.next(input, replies, |this, data, input| this.pull(data, input, output))
@@ -258,8 +268,9 @@ impl Incoming {
     ///
     /// The peer claimed this length. Reserve by it only in proportion to what has really arrived.
     pub fn missing(&self, input: &BytesMut) -> usize {
-        let compressed = self.frames.message().is_some_and(|message| message.compressed);
-        if compressed || self.reading.is_some() { 0 } else { self.frames.missing(input) }
+        let Some(Arriving { frames, reading, .. }) = self.arriving.as_deref() else { return 0 };
+        let compressed = frames.message().is_some_and(|message| message.compressed);
+        if compressed || reading.is_some() { 0 } else { frames.missing(input) }
     }
 
     /// Whether a Close or an error has ended the receiving half.
@@ -271,16 +282,20 @@ impl Incoming {
     /// be waited for.
     pub fn rest(&mut self, input: &mut BytesMut) {
         self.take_back(input);
-        if self.assembled.is_empty() {
-            self.assembled = Vec::new();
+        if let Some(arriving) = &mut self.arriving
+            && arriving.assembled.is_empty()
+        {
+            arriving.assembled = Vec::new();
+            self.arriving.take_if(|arriving| arriving.reading.is_none() && arriving.frames.is_idle());
         }
     }
 
     /// Gives the memory for inflating back, if no compressed message has come since the last call. Tells whether
     /// some is held still.
     pub fn age(&mut self) -> bool {
+        let is_between = self.arriving.as_ref().is_none_or(|arriving| arriving.frames.message().is_none());
         let Some(inflate) = &mut self.inflate else { return false };
-        if !std::mem::take(&mut self.inflated) && self.frames.message().is_none() {
+        if !std::mem::take(&mut self.inflated) && is_between {
             inflate.release();
         }
         inflate.is_holding()
@@ -291,6 +306,18 @@ impl Incoming {
         self.inflate.as_ref().is_some_and(|inflate| inflate.is_holding())
     }
 
+    fn arriving(&mut self) -> &mut Arriving {
+        self.arriving.get_or_insert_default()
+    }
+
+    fn reading(&self) -> Option<u64> {
+        self.arriving.as_ref()?.reading
+    }
+
+    fn assembled(&self) -> &[u8] {
+        self.arriving.as_ref().map_or(&[], |arriving| &arriving.assembled)
+    }
+
     /// Makes a lent message one's own.
     #[inline]
     pub(crate) fn keep(&mut self, input: &mut BytesMut, lent: Lent) -> Message {
@@ -299,8 +326,8 @@ impl Incoming {
                 self.lent = 0;
                 take(input, start, end)
             }
-            None if self.assembled.len() < LARGE => Bytes::copy_from_slice(&self.assembled),
-            None => std::mem::take(&mut self.assembled).into(),
+            None if self.assembled().len() < LARGE => Bytes::copy_from_slice(self.assembled()),
+            None => std::mem::take(&mut self.arriving().assembled).into(),
         };
         message(lent.text, payload)
     }
@@ -310,8 +337,10 @@ impl Incoming {
         if self.lent > 0 {
             input.advance(std::mem::take(&mut self.lent));
         }
-        if self.frames.message().is_none() {
-            self.assembled.clear();
+        if let Some(arriving) = &mut self.arriving
+            && arriving.frames.message().is_none()
+        {
+            arriving.assembled.clear();
         }
     }
 
@@ -355,8 +384,9 @@ impl Incoming {
         input: &mut BytesMut,
         mut data: impl FnMut(&mut Self, Data, &mut BytesMut) -> Result<Step<T>, Error>,
     ) -> Result<Option<Event<T>>, Error> {
+        let rules = self.rules;
         loop {
-            let step = match self.frames.next(input)? {
+            let step = match self.arriving().frames.next(rules, input)? {
                 None => return Ok(None),
                 Some(Next::Control(OpCode::Ping, payload)) => return Ok(Some(Event::Ping(payload))),
                 Some(Next::Control(OpCode::Close, payload)) => {
@@ -377,19 +407,21 @@ impl Incoming {
     #[inline]
     fn gather(&mut self, data: Data, input: &mut BytesMut) -> Result<Step<Lent>, Error> {
         let Data { message, left, fin, .. } = data;
-        let most = self.max_message_size;
-        if data.length > self.max_frame_size as u64 {
+        let most = self.limits.max_message_size;
+        let Self { arriving, inflate, inflated, .. } = self;
+        let arriving = arriving.get_or_insert_default();
+        if data.length > self.limits.max_frame_size as u64 {
             return Err(Limit::FrameSize.into());
         }
-        if message.frames > self.max_fragments {
+        if message.frames > self.limits.max_fragments {
             return Err(Limit::Fragments.into());
         }
-        if !message.compressed && left > (most - self.assembled.len()) as u64 {
+        if !message.compressed && left > (most - arriving.assembled.len()) as u64 {
             return Err(Limit::MessageSize.into());
         }
-        let ready = self.frames.unmask(input)?;
+        let Arriving { frames, assembled, .. } = &mut **arriving;
+        let ready = frames.unmask(input)?;
         let whole = ready as u64 == left;
-        let Self { frames, inflate, inflated, assembled, .. } = self;
         match inflate {
             Some(inflate) if message.compressed => {
                 *inflated = true;
@@ -431,28 +463,30 @@ impl Incoming {
     /// Takes what has come of a data frame into `output`.
     fn pull(&mut self, data: Data, input: &mut BytesMut, output: &mut [u8]) -> Result<Step<usize>, Error> {
         let Data { message, left, fin, .. } = data;
-        let read = self.reading.unwrap_or_default();
-        if !self.assembled.is_empty() {
+        let read = self.reading().unwrap_or_default();
+        let assembled = &mut self.arriving().assembled;
+        if !assembled.is_empty() {
             // Somebody began to receive it whole.
-            let rest = &self.assembled[read as usize..];
+            let rest = &assembled[read as usize..];
             let count = output.len().min(rest.len());
             output[..count].copy_from_slice(&rest[..count]);
             if count == rest.len() {
-                self.assembled.clear();
+                assembled.clear();
             }
             self.count(count)?;
             return Ok(Step::Done(count));
         }
-        if !message.compressed && left > self.max_streamed_size.saturating_sub(read) {
+        if !message.compressed && left > self.limits.max_streamed_size.saturating_sub(read) {
             return Err(Limit::MessageSize.into());
         }
-        let ready = self.frames.unmask(input)?;
+        let frames = &mut self.arriving.get_or_insert_default().frames;
+        let ready = frames.unmask(input)?;
         let mut written = output.len().min(ready);
         let left = match &mut self.inflate {
             Some(inflate) if message.compressed => {
                 self.inflated = true;
                 let progress = inflate.decompress(&input[..ready], output)?;
-                let left = self.frames.take(input, progress.read);
+                let left = frames.take(input, progress.read);
                 written = progress.written;
                 if left == 0 && fin && written < output.len() {
                     // If that is not all, the output is full.
@@ -460,13 +494,13 @@ impl Incoming {
                     written += more;
                 }
                 if message.text {
-                    self.frames.utf8.push(&output[..written]).map_err(|_| ProtocolError::InvalidUtf8)?;
+                    frames.utf8.push(&output[..written]).map_err(|_| ProtocolError::InvalidUtf8)?;
                 }
                 left
             }
             _ => {
                 output[..written].copy_from_slice(&input[..written]);
-                self.frames.take(input, written)
+                frames.take(input, written)
             }
         };
         self.count(written)?;
@@ -474,7 +508,7 @@ impl Incoming {
             if fin {
                 self.end_message()?;
             } else {
-                self.frames.end_frame();
+                self.arriving().frames.end_frame();
             }
         }
         Ok(match written {
@@ -493,9 +527,9 @@ impl Incoming {
 
     /// So much of a message has been read.
     fn count(&mut self, written: usize) -> Result<(), Error> {
-        if let Some(read) = &mut self.reading {
+        if let Some(read) = self.arriving.as_mut().and_then(|arriving| arriving.reading.as_mut()) {
             *read += written as u64;
-            if *read > self.max_streamed_size {
+            if *read > self.limits.max_streamed_size {
                 return Err(Limit::MessageSize.into());
             }
         }
@@ -504,11 +538,12 @@ impl Incoming {
 
     fn end_message(&mut self) -> Result<(), Error> {
         // RFC 6455 §8.1: a message must not end inside a character.
-        if !self.frames.utf8.is_complete() {
+        let arriving = self.arriving();
+        if !arriving.frames.utf8.is_complete() {
             return Err(ProtocolError::InvalidUtf8.into());
         }
-        self.frames.end_message();
-        self.reading = None;
+        arriving.frames.end_message();
+        arriving.reading = None;
         Ok(())
     }
 }

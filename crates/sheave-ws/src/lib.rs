@@ -13,6 +13,7 @@ mod incoming;
 #[cfg(feature = "tokio")]
 pub mod io;
 mod keepalive;
+mod limits;
 pub mod mask;
 mod message;
 mod outgoing;

@@ -3,6 +3,7 @@
 mod parts;
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
 use sheave_deflate::Compressor;
@@ -14,6 +15,7 @@ use crate::error::{Error, Usage};
 use crate::extension::ReservedBits;
 use crate::frame::{FrameHeader, MaskingKey, OpCode};
 use crate::incoming::Replies;
+use crate::limits::Limits;
 use crate::mask;
 use crate::message::Message;
 use crate::output::Output;
@@ -51,18 +53,13 @@ pub enum Compress {
 pub struct Outgoing {
     role: Role,
     keys: MaskingKeys,
-    high_water_mark: usize,
-    max_frame_size: usize,
+    limits: Arc<Limits>,
     /// A client need not mask.
     no_masking: bool,
     deflate: Option<Box<Deflate>>,
     output: Output,
-    /// What found no room in the queue.
-    owed: Option<Box<Owed>>,
-    /// The message that is sent in parts.
-    open: Option<Box<Open>>,
-    /// The rest of a message that leaves in several frames.
-    rest: Option<Box<Rest>>,
+    /// What is not in the queue yet: mostly nothing.
+    later: Option<Box<Later>>,
     /// A Close has been queued.
     closed: bool,
 }
@@ -73,6 +70,16 @@ struct Deflate {
     threshold: usize,
     /// It was used since [`Outgoing::age`] was last called.
     used: bool,
+}
+
+#[derive(Debug, Default)]
+struct Later {
+    /// What found no room in the queue.
+    owed: Option<Owed>,
+    /// The message that is sent in parts.
+    open: Option<Open>,
+    /// The rest of a message that leaves in several frames.
+    rest: Option<Rest>,
 }
 
 #[derive(Debug)]
@@ -100,16 +107,18 @@ impl Outgoing {
         Self {
             role,
             keys,
-            high_water_mark: config.high_water_mark,
-            max_frame_size: config.max_sent_frame_size.unwrap_or(usize::MAX).max(1),
+            limits: Limits::of(config),
             no_masking: false,
             deflate: None,
             output: Output::default(),
-            owed: None,
-            open: None,
-            rest: None,
+            later: None,
             closed: false,
         }
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -134,7 +143,7 @@ impl Outgoing {
     /// there are no masking keys.
     #[inline]
     pub fn message(&mut self, message: Message, compress: Compress) -> Result<(), Error> {
-        if self.is_plain() && message.len() < LARGE.min(self.max_frame_size) {
+        if self.is_plain() && message.len() < LARGE.min(self.limits.max_sent_frame_size) {
             return self.short(OpCode::of(message.is_text()), message.as_bytes());
         }
         self.any(message, compress)
@@ -167,7 +176,7 @@ impl Outgoing {
             window_bits = Some(deflate.compressor.window_bits());
         }
         let frame = prepared.frame(window_bits);
-        if frame.payload().len() <= self.max_frame_size && !self.masks() {
+        if frame.payload().len() <= self.limits.max_sent_frame_size && !self.masks() {
             self.output.push_shared(frame.bytes());
             return Ok(());
         }
@@ -206,22 +215,26 @@ impl Outgoing {
     /// Whether there is room in the queue for a message: not while one that leaves in several frames has frames
     /// to come. Once [`transmit`](Self::transmit) has nothing to give, there always is.
     pub fn has_room(&self) -> bool {
-        self.rest.is_none() && (self.output.is_empty() || self.output.len() < self.high_water_mark)
+        !self.has_rest() && (self.output.is_empty() || self.output.len() < self.limits.high_water_mark)
     }
 
     /// Whether [`transmit`](Self::transmit) has nothing to give.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.output.is_empty() && self.owed.is_none() && self.rest.is_none()
+        let is_idle = |later: &Later| later.owed.is_none() && later.rest.is_none();
+        self.output.is_empty() && self.later.as_deref().is_none_or(is_idle)
     }
 
     /// The bytes to write next; empty if nothing is owed.
     #[inline]
     pub fn transmit(&mut self) -> &mut Output {
-        while self.output.is_empty() || self.output.len() < self.high_water_mark {
-            let result = if let Some(owed) = self.owed.take() {
-                self.controls(*owed)
-            } else if self.rest.is_some() {
+        while let Some(later) = &mut self.later
+            && (self.output.is_empty() || self.output.len() < self.limits.high_water_mark)
+        {
+            let result = if let Some(owed) = later.owed.take() {
+                self.forget_later();
+                self.controls(owed)
+            } else if later.rest.is_some() {
                 self.next_frame()
             } else {
                 break;
@@ -247,7 +260,7 @@ impl Outgoing {
     /// Gives the memory for compressing back, if no message was compressed since the last call. Tells whether
     /// some is held still.
     pub fn age(&mut self) -> bool {
-        let inside = self.open.is_some();
+        let inside = self.is_inside_message();
         let Some(deflate) = &mut self.deflate else { return false };
         if !std::mem::take(&mut deflate.used) && !inside {
             deflate.compressor.release();
@@ -263,7 +276,7 @@ impl Outgoing {
     /// What compresses, while it is not inside a message; `None` also if nothing was agreed on.
     #[cfg(feature = "tokio")]
     pub(crate) fn compressor(&mut self) -> Option<&mut Compressor> {
-        let free = self.open.is_none();
+        let free = !self.is_inside_message();
         self.deflate.as_mut().filter(|_| free).map(|deflate| &mut deflate.compressor)
     }
 
@@ -271,13 +284,13 @@ impl Outgoing {
     #[cfg(feature = "tokio")]
     pub(crate) fn fork(&mut self) -> Self {
         let _ = self.all_frames();
+        let open = self.later.as_mut().and_then(|later| later.open.take());
         Self {
             output: Output::default(),
-            owed: None,
-            open: self.open.take(),
-            rest: None,
+            later: open.map(|open| Box::new(Later { open: Some(open), ..Later::default() })),
             deflate: self.deflate.take(),
             closed: false,
+            limits: Arc::clone(&self.limits),
             ..*self
         }
     }
@@ -303,9 +316,25 @@ impl Outgoing {
     /// Nothing is queued any more.
     fn end(&mut self) {
         self.closed = true;
-        self.owed = None;
-        self.open = None;
-        self.rest = None;
+        self.later = None;
+    }
+
+    fn later(&mut self) -> &mut Later {
+        self.later.get_or_insert_default()
+    }
+
+    fn owed(&mut self) -> Option<&mut Owed> {
+        self.later.as_mut()?.owed.as_mut()
+    }
+
+    #[inline]
+    fn has_rest(&self) -> bool {
+        self.later.as_ref().is_some_and(|later| later.rest.is_some())
+    }
+
+    /// Something of it is queued: holds no memory for nothing.
+    fn forget_later(&mut self) {
+        self.later.take_if(|later| later.owed.is_none() && later.open.is_none() && later.rest.is_none());
     }
 
     /// Makes sure that a message may begin here.
@@ -314,7 +343,7 @@ impl Outgoing {
         if self.closed {
             return Err(Error::Closed);
         }
-        if self.open.is_some() {
+        if self.is_inside_message() {
             return Err(Usage::InsideMessage.into());
         }
         self.all_frames()
@@ -337,17 +366,18 @@ impl Outgoing {
     /// Queues a message, in as many frames as it takes.
     #[inline]
     fn frames(&mut self, opcode: OpCode, reserved: ReservedBits, payload: Bytes) -> Result<(), Error> {
-        if payload.len() <= self.max_frame_size {
+        if payload.len() <= self.limits.max_sent_frame_size {
             return self.frame(true, opcode, reserved, payload);
         }
-        self.rest = Some(Box::new(Rest { opcode, reserved, payload }));
+        self.later().rest = Some(Rest { opcode, reserved, payload });
         self.next_frame()
     }
 
     /// Whether a message is not compressed, and may begin here.
     #[inline]
     fn is_plain(&self) -> bool {
-        !self.closed && self.open.is_none() && self.rest.is_none() && self.deflate.is_none()
+        let is_free = |later: &Later| later.open.is_none() && later.rest.is_none();
+        !self.closed && self.later.as_deref().is_none_or(is_free) && self.deflate.is_none()
     }
 
     /// Queues a short message that is not compressed: so do most leave.
@@ -377,21 +407,23 @@ impl Outgoing {
 
     /// Queues the next frame of the message that leaves in several.
     fn next_frame(&mut self) -> Result<(), Error> {
-        let Some(rest) = &mut self.rest else { return Ok(()) };
-        let payload = rest.payload.split_to(self.max_frame_size.min(rest.payload.len()));
-        let opcode = std::mem::replace(&mut rest.opcode, OpCode::Continuation);
-        let reserved = std::mem::take(&mut rest.reserved);
-        let fin = rest.payload.is_empty();
+        let Some(Later { rest, .. }) = self.later.as_deref_mut() else { return Ok(()) };
+        let Some(Rest { opcode, reserved, payload }) = rest else { return Ok(()) };
+        let part = payload.split_to(self.limits.max_sent_frame_size.min(payload.len()));
+        let opcode = std::mem::replace(opcode, OpCode::Continuation);
+        let reserved = std::mem::take(reserved);
+        let fin = payload.is_empty();
         if fin {
-            self.rest = None;
+            *rest = None;
+            self.forget_later();
         }
-        self.frame(fin, opcode, reserved, payload)
+        self.frame(fin, opcode, reserved, part)
     }
 
     /// Queues what is left of the message that leaves in several frames.
     #[inline]
     fn all_frames(&mut self) -> Result<(), Error> {
-        while self.rest.is_some() {
+        while self.has_rest() {
             self.next_frame()?;
         }
         Ok(())
@@ -408,7 +440,7 @@ impl Outgoing {
         tail.put_bytes(0, ROOM);
         deflate.compressor.compress_message(message, tail);
         let length = tail.len() - start - ROOM;
-        if length > self.max_frame_size {
+        if length > self.limits.max_sent_frame_size {
             let payload = tail.split_off(start + ROOM).freeze();
             tail.truncate(start);
             return self.frames(opcode, ReservedBits::RSV1, payload);
@@ -472,20 +504,20 @@ impl Replies for Outgoing {
             Control::Close(close) => self.close(&close),
             _ if self.closed => {}
             Control::Pong(payload) if !self.has_room() => {
-                self.owed.get_or_insert_default().pong = Some(payload);
+                self.later().owed.get_or_insert_default().pong = Some(payload);
             }
             Control::Ping(payload) if !self.has_room() => {
-                self.owed.get_or_insert_default().ping = Some(payload);
+                self.later().owed.get_or_insert_default().ping = Some(payload);
             }
             // A Pong that is newer than the one owed makes that one needless.
             Control::Pong(payload) => {
-                if let Some(owed) = &mut self.owed {
+                if let Some(owed) = self.owed() {
                     owed.pong = None;
                 }
                 let _ = self.frame(true, OpCode::Pong, ReservedBits::NONE, payload);
             }
             Control::Ping(payload) => {
-                if let Some(owed) = &mut self.owed {
+                if let Some(owed) = self.owed() {
                     owed.ping = None;
                 }
                 let _ = self.frame(true, OpCode::Ping, ReservedBits::NONE, payload);

@@ -14,17 +14,24 @@ use crate::spare;
 /// themselves to a transport that keeps them.
 #[derive(Debug, Default)]
 pub struct Output {
-    chunks: VecDeque<Bytes>,
-    /// How many bytes are in `chunks`.
-    chunked: usize,
+    /// Few have any.
+    chunks: Option<Box<Chunks>>,
     /// What follows the chunks and can still be appended to.
     tail: BytesMut,
+}
+
+/// At least one.
+#[derive(Debug, Default)]
+struct Chunks {
+    queue: VecDeque<Bytes>,
+    /// How many bytes they are.
+    length: usize,
 }
 
 impl Output {
     /// How many bytes wait.
     pub fn len(&self) -> usize {
-        self.chunked + self.tail.len()
+        self.chunks.as_ref().map_or(0, |chunks| chunks.length) + self.tail.len()
     }
 
     /// Whether nothing waits.
@@ -34,9 +41,11 @@ impl Output {
 
     /// Takes the first chunk out.
     pub fn pop(&mut self) -> Option<Bytes> {
-        if let Some(chunk) = self.chunks.pop_front() {
-            self.chunked -= chunk.len();
-            return Some(chunk);
+        if let Some(chunks) = &mut self.chunks {
+            let chunk = chunks.queue.pop_front();
+            chunks.length -= chunk.as_ref().map_or(0, Bytes::len);
+            self.chunks.take_if(|chunks| chunks.queue.is_empty());
+            return chunk;
         }
         if self.tail.is_empty() { None } else { Some(mem::take(&mut self.tail).freeze()) }
     }
@@ -54,13 +63,15 @@ impl Output {
             other.clear();
             return;
         }
-        if other.chunks.is_empty() {
-            self.tail.extend_from_slice(&other.tail);
-        } else {
-            self.seal();
-            self.chunked += other.chunked;
-            self.chunks.append(&mut other.chunks);
-            self.tail = mem::take(&mut other.tail);
+        match other.chunks.take() {
+            None => self.tail.extend_from_slice(&other.tail),
+            Some(mut behind) => {
+                self.seal();
+                let chunks = self.chunks.get_or_insert_default();
+                chunks.length += behind.length;
+                chunks.queue.append(&mut behind.queue);
+                self.tail = mem::take(&mut other.tail);
+            }
         }
         other.clear();
     }
@@ -87,15 +98,24 @@ impl Output {
     /// Appends a chunk as it is.
     pub(crate) fn push(&mut self, chunk: Bytes) {
         self.seal();
-        self.chunked += chunk.len();
-        self.chunks.push_back(chunk);
+        self.push_back(chunk);
     }
 
     fn seal(&mut self) {
         if !self.tail.is_empty() {
-            self.chunked += self.tail.len();
-            self.chunks.push_back(self.tail.split().freeze());
+            let tail = self.tail.split().freeze();
+            self.push_back(tail);
         }
+    }
+
+    fn push_back(&mut self, chunk: Bytes) {
+        let chunks = self.chunks.get_or_insert_default();
+        chunks.length += chunk.len();
+        chunks.queue.push_back(chunk);
+    }
+
+    fn front(&self) -> Option<&Bytes> {
+        self.chunks.as_ref()?.queue.front()
     }
 }
 
@@ -105,25 +125,29 @@ impl Buf for Output {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.chunks.front().map_or(&self.tail[..], |chunk| &chunk[..])
+        self.front().map_or(&self.tail[..], |chunk| &chunk[..])
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let tail = Some(&self.tail[..]).filter(|tail| !tail.is_empty());
-        let pieces = self.chunks.iter().map(|chunk| &chunk[..]).chain(tail);
+        let chunks = self.chunks.iter().flat_map(|chunks| &chunks.queue);
+        let pieces = chunks.map(|chunk| &chunk[..]).chain(tail);
         pieces.zip(slices).map(|(piece, slice)| *slice = IoSlice::new(piece)).count()
     }
 
     fn advance(&mut self, mut count: usize) {
-        while let Some(chunk) = self.chunks.front_mut() {
-            if count < chunk.len() {
-                chunk.advance(count);
-                self.chunked -= count;
-                return;
+        if let Some(chunks) = &mut self.chunks {
+            while let Some(chunk) = chunks.queue.front_mut() {
+                if count < chunk.len() {
+                    chunk.advance(count);
+                    chunks.length -= count;
+                    return;
+                }
+                count -= chunk.len();
+                chunks.length -= chunk.len();
+                chunks.queue.pop_front();
             }
-            count -= chunk.len();
-            self.chunked -= chunk.len();
-            self.chunks.pop_front();
+            self.chunks = None;
         }
         if count < self.tail.len() {
             self.tail.advance(count);
@@ -132,19 +156,18 @@ impl Buf for Output {
         debug_assert!(count <= self.tail.len());
         // An idle connection holds no buffer.
         spare::give(mem::take(&mut self.tail));
-        if self.chunks.capacity() > 0 {
-            self.chunks = VecDeque::new();
-        }
     }
 
     /// Without a copy, if the bytes lie in one piece.
     fn copy_to_bytes(&mut self, count: usize) -> Bytes {
-        match self.chunks.front_mut() {
-            Some(chunk) if count < chunk.len() => {
-                self.chunked -= count;
+        let front =
+            self.chunks.as_mut().and_then(|chunks| Some((chunks.queue.front_mut()?, &mut chunks.length)));
+        match front {
+            Some((chunk, length)) if count < chunk.len() => {
+                *length -= count;
                 chunk.split_to(count)
             }
-            Some(chunk) if count == chunk.len() => self.pop().unwrap_or_default(),
+            Some((chunk, _)) if count == chunk.len() => self.pop().unwrap_or_default(),
             None if count == self.tail.len() => self.pop().unwrap_or_default(),
             _ => {
                 let mut copied = BytesMut::with_capacity(count);

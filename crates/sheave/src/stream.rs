@@ -24,47 +24,58 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for S {}
 
 /// The transport of a [`WebSocket`](crate::WebSocket).
-pub struct Stream {
-    kind: Kind,
+pub struct Stream(Kind);
+
+enum Kind {
+    Plain(Plain, Whole),
+    Tls(Box<TlsStream<Plain>>, Whole),
+    /// It has what is in [`Whole`] by way of its connection.
+    Tunnel(Tunnel),
+}
+
+/// A connection that is all the stream's.
+struct Whole {
     id: ConnectionId,
-    /// A server's. A stream of HTTP/2 has it by way of its connection.
+    /// A server's.
     place: Option<Arc<Place>>,
 }
 
-enum Kind {
-    Plain(Plain),
-    Tls(Box<TlsStream<Plain>>),
-    Tunnel(Tunnel),
+impl Whole {
+    fn new() -> Self {
+        Self { id: ConnectionId::new(), place: None }
+    }
 }
 
 impl From<Plain> for Stream {
     fn from(plain: Plain) -> Self {
-        Self { kind: Kind::Plain(plain), id: ConnectionId::new(), place: None }
+        Self(Kind::Plain(plain, Whole::new()))
     }
 }
 
 impl From<Box<TlsStream<Plain>>> for Stream {
     fn from(tls: Box<TlsStream<Plain>>) -> Self {
-        Self { kind: Kind::Tls(tls), id: ConnectionId::new(), place: None }
+        Self(Kind::Tls(tls, Whole::new()))
     }
 }
 
 impl From<Tunnel> for Stream {
     fn from(tunnel: Tunnel) -> Self {
-        let id = tunnel.berth.carrier().id();
-        Self { kind: Kind::Tunnel(tunnel), id, place: None }
+        Self(Kind::Tunnel(tunnel))
     }
 }
 
 impl Stream {
     /// The same, which keeps its place in a server for as long as some of it is there.
-    pub(crate) fn at(self, place: Arc<Place>) -> Self {
-        Self { place: Some(place), ..self }
+    pub(crate) fn at(mut self, place: Arc<Place>) -> Self {
+        if let Kind::Plain(_, whole) | Kind::Tls(_, whole) = &mut self.0 {
+            whole.place = Some(place);
+        }
+        self
     }
 
     /// The version of HTTP: 2 for a stream of an HTTP/2 connection, else 1.1.
     pub fn version(&self) -> Version {
-        match self.kind {
+        match self.0 {
             Kind::Tunnel(_) => Version::HTTP_2,
             _ => Version::HTTP_11,
         }
@@ -72,7 +83,10 @@ impl Stream {
 
     /// The connection, which streams of HTTP/2 share.
     pub fn connection_id(&self) -> ConnectionId {
-        self.id
+        match &self.0 {
+            Kind::Plain(_, whole) | Kind::Tls(_, whole) => whole.id,
+            Kind::Tunnel(tunnel) => tunnel.berth.carrier().id(),
+        }
     }
 
     /// Whether it is encrypted.
@@ -82,23 +96,23 @@ impl Stream {
 
     /// The TLS session, for [`tls::peer_certificates`](crate::tls::peer_certificates) and the like.
     pub fn tls(&self) -> Option<&dyn TlsSession> {
-        match &self.kind {
-            Kind::Tls(tls) => Some(&**tls),
-            Kind::Plain(_) => None,
+        match &self.0 {
+            Kind::Tls(tls, _) => Some(&**tls),
+            Kind::Plain(..) => None,
             Kind::Tunnel(tunnel) => tunnel.berth.carrier().session().map(|session| session as _),
         }
     }
 
     /// Has a shutdown of the server close the WebSocket over this stream of HTTP/2.
     pub(crate) fn track(&self, handle: CloseHandle) {
-        if let Kind::Tunnel(tunnel) = &self.kind {
+        if let Kind::Tunnel(tunnel) = &self.0 {
             tunnel.berth.track(handle);
         }
     }
 
     /// The stream of HTTP/2 that it is; an error if it is none.
     pub(crate) fn tunnel(&mut self) -> io::Result<&mut Tunnel> {
-        match &mut self.kind {
+        match &mut self.0 {
             Kind::Tunnel(tunnel) => Ok(tunnel),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -107,9 +121,9 @@ impl Stream {
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            Kind::Plain(plain) => write!(f, "Stream({plain:?})"),
-            Kind::Tls(_) => f.write_str("Stream(TLS)"),
+        match &self.0 {
+            Kind::Plain(plain, _) => write!(f, "Stream({plain:?})"),
+            Kind::Tls(..) => f.write_str("Stream(TLS)"),
             Kind::Tunnel(tunnel) => write!(f, "Stream(HTTP/2, {:?})", tunnel.receiving.stream.id()),
         }
     }
@@ -122,9 +136,9 @@ impl Receive for Stream {
         input: &mut BytesMut,
         missing: usize,
     ) -> Poll<io::Result<usize>> {
-        match &mut self.kind {
-            Kind::Plain(plain) => plain.receiving.poll_receive(cx, input, missing),
-            Kind::Tls(tls) => tls.poll_receive(cx, input, missing),
+        match &mut self.0 {
+            Kind::Plain(plain, _) => plain.receiving.poll_receive(cx, input, missing),
+            Kind::Tls(tls, _) => tls.poll_receive(cx, input, missing),
             Kind::Tunnel(tunnel) => tunnel.receiving.poll_receive(cx, input, missing),
         }
     }
@@ -132,31 +146,31 @@ impl Receive for Stream {
 
 impl Transmit for Stream {
     fn poll_transmit(&mut self, cx: &mut Context<'_>, output: &mut Output) -> Poll<io::Result<()>> {
-        match &mut self.kind {
-            Kind::Plain(plain) => plain.sending.poll_transmit(cx, output),
-            Kind::Tls(tls) => tls.poll_transmit(cx, output),
+        match &mut self.0 {
+            Kind::Plain(plain, _) => plain.sending.poll_transmit(cx, output),
+            Kind::Tls(tls, _) => tls.poll_transmit(cx, output),
             Kind::Tunnel(tunnel) => tunnel.outlet().poll_transmit(cx, output),
         }
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.kind {
-            Kind::Plain(plain) => plain.sending.poll_finish(cx),
-            Kind::Tls(tls) => tls.poll_finish(cx),
+        match &mut self.0 {
+            Kind::Plain(plain, _) => plain.sending.poll_finish(cx),
+            Kind::Tls(tls, _) => tls.poll_finish(cx),
             Kind::Tunnel(tunnel) => tunnel.outlet().poll_finish(cx),
         }
     }
 
     fn departed(&self) -> u64 {
-        match &self.kind {
-            Kind::Plain(_) => 0,
-            Kind::Tls(tls) => tls.get_ref().0.end().departed(),
+        match &self.0 {
+            Kind::Plain(..) => 0,
+            Kind::Tls(tls, _) => tls.get_ref().0.end().departed(),
             Kind::Tunnel(tunnel) => tunnel.departed(),
         }
     }
 
     fn lingers(&self) -> bool {
-        matches!(self.kind, Kind::Tunnel(_))
+        matches!(self.0, Kind::Tunnel(_))
     }
 }
 
@@ -165,19 +179,20 @@ impl Transport for Stream {
     type Writer = Writer;
 
     fn split(self) -> (Reader, Writer) {
-        let (reader, writer) = match self.kind {
-            Kind::Plain(plain) => (ReaderKind::Plain(plain.receiving), WriterKind::Plain(plain.sending)),
-            Kind::Tls(tls) => {
+        let (reader, writer, place) = match self.0 {
+            Kind::Plain(plain, whole) => {
+                (ReaderKind::Plain(plain.receiving), WriterKind::Plain(plain.sending), whole.place)
+            }
+            Kind::Tls(tls, whole) => {
                 let end = Arc::clone(tls.get_ref().0.end());
                 let (reader, writer) = Transport::split(tls);
-                (ReaderKind::Tls(reader), WriterKind::Tls(writer, end))
+                (ReaderKind::Tls(reader), WriterKind::Tls(writer, end), whole.place)
             }
             Kind::Tunnel(tunnel) => {
                 let (reader, writer) = tunnel.split();
-                (ReaderKind::Tunnel(reader), WriterKind::Tunnel(writer))
+                (ReaderKind::Tunnel(reader), WriterKind::Tunnel(writer), None)
             }
         };
-        let place = self.place;
         (Reader { kind: reader, _place: place.clone() }, Writer { kind: writer, _place: place })
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Inlet {
     pub(crate) stream: RecvStream,
     /// Whether the input may hold more memory than it was cut to when it last was, and how long it was then.
     is_loose: bool,
-    cut: usize,
+    cut: u32,
 }
 
 /// What is sent.
@@ -114,7 +114,7 @@ impl Inlet {
         missing: usize,
     ) -> Poll<io::Result<usize>> {
         // Some of it was taken, and its room is still there.
-        self.is_loose |= input.len() < self.cut;
+        self.is_loose |= input.len() < self.cut as usize;
         let Poll::Ready(data) = self.stream.poll_data(cx) else {
             self.rest(input, missing);
             return Poll::Pending;
@@ -139,13 +139,14 @@ impl Inlet {
         const MOST: usize = 64 << 10;
         const LITTLE: usize = 2 << 10;
         // What comes bit by bit is not copied with each.
-        let length = input.len();
-        let has_changed = length <= LITTLE || length >= 2 * self.cut || length < self.cut / 2;
+        let (length, cut) = (input.len(), self.cut as usize);
+        let has_changed = length <= LITTLE || length >= 2 * cut || length < cut / 2;
         if self.is_loose && has_changed && length <= MOST {
             let mut start = BytesMut::with_capacity(input.len() + earned(missing, input.len()));
             start.extend_from_slice(input);
             *input = start;
-            self.cut = input.len();
+            // No more than `MOST`.
+            self.cut = length as u32;
             self.is_loose = false;
         }
     }

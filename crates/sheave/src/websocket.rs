@@ -36,15 +36,21 @@ pub type Receiver = io::Receiver<Stream>;
 /// task that outlives the handler, dropping it cuts the connection. Wherever it goes, it counts as one of the
 /// server's connections: a shutdown closes it, waits for it, and at last cuts it.
 pub struct WebSocket {
-    /// There until dropped or split.
-    inner: Option<Box<io::WebSocket<Stream>>>,
-    /// Where a server's goes when its handler drops it.
+    /// There until dropped or split. All of it, so that who holds it holds little.
+    inner: Option<Box<Inner>>,
+}
+
+/// What there is of a [`WebSocket`].
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) ws: io::WebSocket<Stream>,
+    /// Where a server's goes when its handler drops it; there until then.
     home: Option<Arc<Home>>,
 }
 
 impl WebSocket {
-    pub(crate) fn new(inner: io::WebSocket<Stream>, home: Option<Arc<Home>>) -> Self {
-        Self { inner: Some(Box::new(inner)), home }
+    pub(crate) fn new(ws: io::WebSocket<Stream>, home: Option<Arc<Home>>) -> Self {
+        Self { inner: Some(Box::new(Inner { ws, home })) }
     }
 
     // These four are here as well as behind `Deref`, or `SinkExt` would be in their way wherever it is
@@ -110,7 +116,7 @@ impl WebSocket {
     /// the `None`. On a server, they count as one of its connections: a shutdown closes them, waits for
     /// them, and at last cuts them.
     pub fn split(mut self) -> (Sender, Receiver) {
-        self.inner.take().expect(OPEN).split()
+        self.inner.take().expect(OPEN).ws.split()
     }
 }
 
@@ -120,19 +126,20 @@ impl Deref for WebSocket {
     type Target = io::WebSocket<Stream>;
 
     fn deref(&self) -> &Self::Target {
-        self.inner.as_ref().expect(OPEN)
+        &self.inner.as_ref().expect(OPEN).ws
     }
 }
 
 impl DerefMut for WebSocket {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        self.inner.as_mut().expect(OPEN)
+        &mut self.inner.as_mut().expect(OPEN).ws
     }
 }
 
 impl Drop for WebSocket {
     fn drop(&mut self) {
-        if let (Some(inner), Some(home)) = (self.inner.take_if(|inner| !inner.has_ended()), &self.home) {
+        let Some(mut inner) = self.inner.take_if(|inner| !inner.ws.has_ended()) else { return };
+        if let Some(home) = inner.home.take() {
             home.put(Returned::WebSocket(inner));
         }
     }
@@ -170,6 +177,6 @@ impl Sink<Message> for WebSocket {
 
 impl fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        self.inner.as_ref().map(|inner| &inner.ws).fmt(f)
     }
 }

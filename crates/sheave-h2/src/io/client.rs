@@ -18,7 +18,6 @@ use super::wants::Section;
 use crate::config::Config;
 use crate::connection::Role;
 use crate::error::Error;
-use crate::error_code::ErrorCode;
 use crate::message;
 use crate::settings::Settings;
 
@@ -184,7 +183,7 @@ pub struct ResponseFuture {
 
 impl ResponseFuture {
     pub(super) fn new(cell: Arc<Cell>) -> Self {
-        let receive = Some(RecvStream::new(Arc::clone(&cell), ErrorCode::CANCEL));
+        let receive = Some(RecvStream::new(Arc::clone(&cell), true));
         Self { receive, has_promises: true, cell }
     }
 

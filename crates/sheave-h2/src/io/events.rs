@@ -170,7 +170,7 @@ impl<T> Driver<T> {
                 let cell = Cell::new(self.shared.clone(), Some(stream));
                 cell.received(Default::default(), end_stream);
                 self.register(stream, &cell);
-                let receive = RecvStream::new(Arc::clone(&cell), ErrorCode::NO_ERROR);
+                let receive = RecvStream::new(Arc::clone(&cell), false);
                 self.incoming.push_back(((*request).map(|()| receive), SendResponse::new(cell)));
             }
             Event::Data { stream, data, end_stream } => {

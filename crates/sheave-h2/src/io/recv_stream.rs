@@ -24,16 +24,15 @@ use crate::stream_id::StreamId;
 #[derive(Debug)]
 pub struct RecvStream {
     cell: Arc<Cell>,
-    code: ErrorCode,
+    is_client: bool,
     releases: bool,
-    /// How much was read and is to be released by hand, in bytes.
-    held: usize,
+    /// How much was read and is to be released by hand, in bytes: what windows allow at most.
+    held: u32,
 }
 
 impl RecvStream {
-    /// `code` is what the peer is told if it is dropped before the end.
-    pub(super) fn new(cell: Arc<Cell>, code: ErrorCode) -> Self {
-        Self { cell, code, releases: true, held: 0 }
+    pub(super) fn new(cell: Arc<Cell>, is_client: bool) -> Self {
+        Self { cell, is_client, releases: true, held: 0 }
     }
 
     /// The next content, as it came; `None` when all of it has been read.
@@ -53,7 +52,7 @@ impl RecvStream {
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BytesMut, Error>>> {
         let data = ready!(self.cell.poll_content(cx, self.releases));
         if let (false, Some(Ok(data))) = (self.releases, &data) {
-            self.held += data.len();
+            self.hold(data.len());
         }
         Poll::Ready(data)
     }
@@ -61,8 +60,12 @@ impl RecvStream {
     fn was_read(&mut self, length: usize) {
         match self.releases {
             true => self.cell.release(length),
-            false => self.held += length,
+            false => self.hold(length),
         }
+    }
+
+    fn hold(&mut self, length: usize) {
+        self.held = self.held.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
     }
 
     /// The trailers, if there are any, once all content has come. What of it was not read is passed over
@@ -98,9 +101,9 @@ impl RecvStream {
     /// Lets the peer send so many bytes more, but no more than were read and not released. When the stream is dropped, the
     /// rest is released by itself.
     pub fn release(&mut self, length: usize) {
-        let length = length.min(self.held);
+        let length = u32::try_from(length).unwrap_or(u32::MAX).min(self.held);
         self.held -= length;
-        self.cell.release(length);
+        self.cell.release(length as usize);
     }
 
     /// The stream's number, once it is opened.
@@ -132,6 +135,7 @@ impl AsyncRead for RecvStream {
 
 impl Drop for RecvStream {
     fn drop(&mut self) {
-        self.cell.drop_receiver(self.code, self.held);
+        let code = if self.is_client { ErrorCode::CANCEL } else { ErrorCode::NO_ERROR };
+        self.cell.drop_receiver(code, self.held as usize);
     }
 }

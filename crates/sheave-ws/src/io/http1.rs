@@ -27,6 +27,7 @@ pub struct Http1<S> {
     input: BytesMut,
     output: Output,
     stall: Stall,
+    write_timeout: Option<Duration>,
     head: HeadReader,
 }
 
@@ -34,7 +35,14 @@ impl<S: Transport> Http1<S> {
     /// A connection that has just been made.
     pub fn new(io: S, limits: HeadLimits) -> Self {
         let (input, output) = (BytesMut::new(), Output::default());
-        Self { io, input, output, stall: Stall::new(None), head: HeadReader::new(limits) }
+        Self {
+            io,
+            input,
+            output,
+            stall: Stall::default(),
+            write_timeout: None,
+            head: HeadReader::new(limits),
+        }
     }
 
     /// Has this be read first: it came before.
@@ -46,7 +54,7 @@ impl<S: Transport> Http1<S> {
     /// Sets how long the peer may take nothing of what is being written. Default: for ever.
     #[must_use]
     pub fn write_timeout(self, timeout: Duration) -> Self {
-        Self { stall: Stall::new(Some(timeout)), ..self }
+        Self { write_timeout: Some(timeout), ..self }
     }
 
     /// The head of the next request, or `None` if the peer is done.
@@ -130,7 +138,7 @@ impl<S: Transport> Http1<S> {
                 }
                 Poll::Pending => {
                     let taken = self.output.len() < before;
-                    self.stall.poll(cx, taken, self.io.departed()).map(Err)
+                    self.stall.poll(cx, self.write_timeout, taken, self.io.departed()).map(Err)
                 }
             }
         })

@@ -67,18 +67,23 @@ pub(super) struct ReceiveLoop {
     incoming: Incoming,
     input: BytesMut,
     phase: Phase,
-    failure: Option<Box<Error>>,
-    peer_close: Option<Box<CloseFrame>>,
-    close_timeout: Duration,
+    handle: Option<CloseHandle>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few WebSockets have, or not before their end.
+#[derive(Debug, Default)]
+struct Rare {
+    failure: Option<Error>,
+    peer_close: Option<CloseFrame>,
     /// When closing has taken too long.
     deadline: Option<Instant>,
     /// The link's progress when it was last asked.
     progress: u64,
-    contexts: Option<Box<Contexts>>,
-    keepalive: Option<Box<Keepalive>>,
+    contexts: Option<Contexts>,
+    keepalive: Option<Keepalive>,
     timer: Timer,
-    handle: Option<CloseHandle>,
-    opening: Option<Box<Opening>>,
+    opening: Option<Opening>,
 }
 
 /// When the memory for compressing and inflating is given back.
@@ -117,22 +122,37 @@ enum Phase {
 impl ReceiveLoop {
     pub(super) fn new(role: Role, config: &Config, input: BytesMut) -> Self {
         let timed = config.keepalive_interval.is_some() || config.idle_timeout.is_some();
+        let keepalive = timed.then(|| Keepalive::new(config, Instant::now().into_std()));
         Self {
             role,
             incoming: Incoming::new(role, config),
             input,
             phase: Phase::Open,
-            failure: None,
-            peer_close: None,
-            close_timeout: config.close_timeout,
-            deadline: None,
-            progress: 0,
-            contexts: None,
-            keepalive: timed.then(|| Box::new(Keepalive::new(config, Instant::now().into_std()))),
-            timer: Timer::default(),
             handle: None,
-            opening: None,
+            rare: keepalive.map(|keepalive| Box::new(Rare { keepalive: Some(keepalive), ..Rare::default() })),
         }
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn failure(&self) -> Option<&Error> {
+        self.rare.as_ref()?.failure.as_ref()
+    }
+
+    fn keepalive(&mut self) -> Option<&mut Keepalive> {
+        self.rare.as_mut()?.keepalive.as_mut()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.rare.as_ref()?.deadline
+    }
+
+    /// Closing may take as long as it may at most, from now on.
+    fn set_deadline(&mut self, most: Duration) {
+        let timeout = self.incoming.limits().close_timeout.min(most);
+        self.rare().deadline = Instant::now().checked_add(timeout);
     }
 
     /// Takes what was agreed on.
@@ -144,38 +164,38 @@ impl ReceiveLoop {
         if let (Some(deflate), Some(_)) = (&config.deflate, agreed.deflate()) {
             // What is due at once would not go off.
             let idle = deflate.get_context_idle().max(Duration::from_millis(1));
-            self.contexts = Some(Box::new(Contexts { idle, deadline: None }));
+            self.rare().contexts = Some(Contexts { idle, deadline: None });
         }
         self.opening_mut().agreed = agreed;
     }
 
     /// Whether nothing is left to do, or to tell.
     pub(super) fn has_ended(&self) -> bool {
-        self.phase == Phase::Ended && self.failure.is_none()
+        self.phase == Phase::Ended && self.failure().is_none()
     }
 
     pub(super) fn peer_close(&self) -> Option<&CloseFrame> {
-        self.peer_close.as_deref()
+        self.rare.as_ref()?.peer_close.as_ref()
     }
 
     pub(super) fn opening(&self) -> Option<&Opening> {
-        self.opening.as_deref()
+        self.rare.as_ref()?.opening.as_ref()
     }
 
     pub(super) fn opening_mut(&mut self) -> &mut Opening {
-        self.opening.get_or_insert_default()
+        self.rare().opening.get_or_insert_default()
     }
 
     pub(super) fn subprotocol(&self) -> Option<&str> {
-        self.opening.as_ref()?.agreed.subprotocol.as_deref()
+        self.opening()?.agreed.subprotocol.as_deref()
     }
 
     pub(super) fn extensions(&self) -> &[ExtensionOffer] {
-        self.opening.as_ref().map_or(&[], |opening| &opening.agreed.extensions)
+        self.opening().map_or(&[], |opening| &opening.agreed.extensions)
     }
 
     pub(super) fn rtt(&self) -> Option<Duration> {
-        self.keepalive.as_ref()?.rtt()
+        self.rare.as_ref()?.keepalive.as_ref()?.rtt()
     }
 
     pub(super) fn handle(&mut self) -> CloseHandle {
@@ -184,13 +204,13 @@ impl ReceiveLoop {
 
     /// Whether it matters when messages are sent.
     pub(super) fn is_timed(&self) -> bool {
-        self.keepalive.is_some()
+        self.rare.as_ref().is_some_and(|rare| rare.keepalive.is_some())
     }
 
     /// A message was sent or received.
     #[inline]
     pub(super) fn passed(&mut self) {
-        if let Some(keepalive) = &mut self.keepalive {
+        if let Some(keepalive) = self.keepalive() {
             keepalive.message(Instant::now().into_std());
         }
     }
@@ -199,8 +219,8 @@ impl ReceiveLoop {
     pub(super) fn pinged(&mut self, payload: Bytes) {
         let now = Instant::now().into_std();
         // Without times of its own it only measures.
-        let untimed = || Box::new(Keepalive::new(&Config::default(), now));
-        self.keepalive.get_or_insert_with(untimed).pinged(payload, now);
+        let untimed = || Keepalive::new(&Config::default(), now);
+        self.rare().keepalive.get_or_insert_with(untimed).pinged(payload, now);
     }
 
     /// Queues the Close that a [`CloseHandle`] asked for.
@@ -305,14 +325,15 @@ impl ReceiveLoop {
                     }
                     Ok(Some(Event::Ping(_))) => {}
                     Ok(Some(Event::Pong(payload))) => {
-                        if let Some(keepalive) = &mut self.keepalive {
+                        if let Some(keepalive) = self.keepalive() {
                             keepalive.ponged(&payload, Instant::now().into_std());
                         }
                     }
                     Ok(Some(Event::Close(close))) => {
-                        self.peer_close = Some(Box::new(close));
+                        let rare = self.rare();
+                        rare.peer_close = Some(close);
                         // The peer is done with us: whether it still takes our answer does not matter.
-                        self.failure = None;
+                        rare.failure = None;
                         self.close(link);
                     }
                     Err(error) => self.fail(link, error),
@@ -320,7 +341,8 @@ impl ReceiveLoop {
                     Ok(None) => {}
                 },
                 Phase::Ended => {
-                    return Poll::Ready(self.failure.take().map_or(Ok(None), |error| Err(*error)));
+                    let failure = self.rare.as_mut().and_then(|rare| rare.failure.take());
+                    return Poll::Ready(failure.map_or(Ok(None), Err));
                 }
                 _ => {
                     let waiting = self.poll_closing(cx, link).is_pending();
@@ -336,13 +358,13 @@ impl ReceiveLoop {
     fn poll_open(&mut self, cx: &mut Context<'_>, link: &mut impl Link) -> Poll<()> {
         self.heed_handle(link);
         // A transport that takes nothing any more may still have messages for us.
-        if self.failure.is_none() {
+        if self.failure().is_none() {
             match link.poll_drive(cx) {
                 Poll::Ready(Err(error @ Error::Timeout(_))) => {
                     self.end(link, error);
                     return Poll::Ready(());
                 }
-                Poll::Ready(Err(error)) => self.failure = Some(error.into()),
+                Poll::Ready(Err(error)) => self.rare().failure = Some(error),
                 _ => {}
             }
         }
@@ -350,7 +372,7 @@ impl ReceiveLoop {
         match link.poll_receive(cx, &mut self.input, missing) {
             Poll::Ready(Ok(0)) => self.end(link, Error::Disconnected),
             Poll::Ready(Ok(_)) => {
-                if let Some(keepalive) = &mut self.keepalive {
+                if let Some(keepalive) = self.keepalive() {
                     keepalive.received(Instant::now().into_std());
                 }
             }
@@ -369,7 +391,7 @@ impl ReceiveLoop {
         if self.handle.as_ref().is_some_and(|handle| handle.register(cx.waker())) {
             return Poll::Ready(());
         }
-        if link.is_closed() || self.failure.is_some() {
+        if link.is_closed() || self.failure().is_some() {
             self.start_deadline(link);
             if self.is_overdue(cx, link) {
                 return Poll::Ready(());
@@ -379,12 +401,14 @@ impl ReceiveLoop {
         self.incoming.rest(&mut self.input);
         self.poll_contexts(cx, link);
         loop {
-            let Some(keepalive) = &mut self.keepalive else { return Poll::Pending };
+            let Some(Rare { keepalive: Some(keepalive), timer, .. }) = self.rare.as_deref_mut() else {
+                return Poll::Pending;
+            };
             if let Some(sent) = link.last_sent() {
                 keepalive.message(sent.into_std());
             }
             let Some(deadline) = keepalive.next_timeout() else { return Poll::Pending };
-            let Poll::Ready(now) = self.timer.poll(cx, deadline.into()) else { return Poll::Pending };
+            let Poll::Ready(now) = timer.poll(cx, deadline.into()) else { return Poll::Pending };
             match keepalive.handle_timeout(now.into_std()) {
                 None => {}
                 Some(Due::Ping(payload)) => {
@@ -400,7 +424,7 @@ impl ReceiveLoop {
                 }
                 // The Ping is behind what the peer is still taking, or was until now.
                 Some(Due::Expired(Timeout::Keepalive)) if self.has_progressed(link) => {
-                    if let Some(keepalive) = &mut self.keepalive {
+                    if let Some(keepalive) = self.keepalive() {
                         keepalive.taking(now.into_std());
                     }
                 }
@@ -414,8 +438,8 @@ impl ReceiveLoop {
 
     /// Sees to it that memory for compressing and inflating is given back when it has long not been used.
     fn poll_contexts(&mut self, cx: &mut Context<'_>, link: &mut impl Link) {
-        let Some(contexts) = &mut self.contexts else { return };
-        let due = contexts.deadline.map(|deadline| self.timer.poll(cx, deadline).is_ready());
+        let Some(Rare { contexts: Some(contexts), timer, .. }) = self.rare.as_deref_mut() else { return };
+        let due = contexts.deadline.map(|deadline| timer.poll(cx, deadline).is_ready());
         let holding = match due {
             Some(false) => return,
             // What is not used from one time to the next goes.
@@ -424,26 +448,26 @@ impl ReceiveLoop {
         };
         contexts.deadline = if holding { Instant::now().checked_add(contexts.idle) } else { None };
         if let Some(deadline) = contexts.deadline {
-            let _ = self.timer.poll(cx, deadline);
+            let _ = timer.poll(cx, deadline);
         }
     }
 
     /// Goes on with closing. Ready if it came further.
     fn poll_closing(&mut self, cx: &mut Context<'_>, link: &mut impl Link) -> Poll<()> {
         // RFC 6455 §7.1.1: the server ends the TCP connection, a client waits for that.
-        let wait_first = self.role == Role::Client && self.failure.is_none();
+        let wait_first = self.role == Role::Client && self.failure().is_none();
         let (done, next) = match self.phase {
             Phase::Flush => {
                 let next = if wait_first { Phase::Drain } else { Phase::Finish };
                 let written = link.poll_drive(cx).map(|result| result.is_ok());
                 if written.is_ready() && wait_first && link.lingers() {
-                    self.deadline = Instant::now().checked_add(self.close_timeout.min(LINGER));
+                    self.set_deadline(LINGER);
                 }
                 (written, next)
             }
             Phase::Finish => {
                 // After a failure the peer may still be sending.
-                let drains = self.failure.is_some() && !link.lingers();
+                let drains = self.failure().is_some() && !link.lingers();
                 let next = if drains { Phase::Drain } else { Phase::Ended };
                 (link.poll_finish(cx).map(|result| result.is_ok()), next)
             }
@@ -469,53 +493,53 @@ impl ReceiveLoop {
 
     /// As [`close`](Self::close), for this reason.
     fn fail(&mut self, link: &impl Link, error: Error) {
-        self.failure = Some(error.into());
+        self.rare().failure = Some(error);
         self.close(link);
     }
 
     /// The transport is gone, or is not to be waited for.
     fn end(&mut self, link: &mut impl Link, error: Error) {
-        link.abandon(self.failure.get_or_insert_with(|| error.into()));
+        link.abandon(self.rare().failure.get_or_insert(error));
         self.phase = Phase::Ended;
     }
 
     fn start_deadline(&mut self, link: &impl Link) {
-        if self.deadline.is_none() {
+        if self.deadline().is_none() {
             self.has_progressed(link);
-            self.deadline = Instant::now().checked_add(self.close_timeout);
+            self.set_deadline(Duration::MAX);
         }
     }
 
     /// Whether the peer has taken something of what waited to be written since this was last asked.
     fn has_progressed(&mut self, link: &impl Link) -> bool {
         let progress = link.progress();
-        std::mem::replace(&mut self.progress, progress) != progress
+        std::mem::replace(&mut self.rare().progress, progress) != progress
     }
 
     /// Whether closing has taken too long; then it is over.
     fn is_overdue(&mut self, cx: &mut Context<'_>, link: &mut impl Link) -> bool {
-        while let Some(deadline) = self.deadline {
+        while let Some(deadline) = self.deadline() {
             // A peer that never stops sending uses up the task's budget, without which no tokio timer goes off.
-            if Instant::now() < deadline && self.timer.poll(cx, deadline).is_pending() {
+            if Instant::now() < deadline && self.rare().timer.poll(cx, deadline).is_pending() {
                 return false;
             }
             if self.phase == Phase::Drain && link.lingers() {
                 self.phase = Phase::Finish;
-                self.deadline = Instant::now().checked_add(self.close_timeout);
+                self.set_deadline(Duration::MAX);
                 return true;
             }
             if !self.has_progressed(link) {
                 let error = Error::Timeout(Timeout::Close);
-                link.abandon(self.failure.as_deref().unwrap_or(&error));
+                link.abandon(self.failure().unwrap_or(&error));
                 // In the later phases the closing handshake is done, or a failure stands already.
                 if self.phase == Phase::Open {
-                    self.failure.get_or_insert_with(|| error.into());
+                    self.rare().failure.get_or_insert(error);
                 }
                 self.phase = Phase::Ended;
                 return true;
             }
             // The Close is behind what the peer is still taking, or was until now.
-            self.deadline = Instant::now().checked_add(self.close_timeout);
+            self.set_deadline(Duration::MAX);
         }
         false
     }

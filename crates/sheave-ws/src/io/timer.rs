@@ -33,9 +33,8 @@ impl Timer {
 }
 
 /// Fails a write that makes no progress.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Stall {
-    timeout: Option<Duration>,
     /// How often a write that had to wait had made progress before.
     progress: u64,
     waiting: Option<Box<Waiting>>,
@@ -52,10 +51,6 @@ struct Waiting {
 }
 
 impl Stall {
-    pub(super) fn new(timeout: Option<Duration>) -> Self {
-        Self { timeout, progress: 0, waiting: None }
-    }
-
     /// Changes when the peer has taken something of what waits.
     pub(super) fn progress(&self) -> u64 {
         self.progress
@@ -74,21 +69,27 @@ impl Stall {
     }
 
     /// A write has to wait. It has `taken` something out of the queue before, and so many bytes have
-    /// `departed` by now. Ready once there was neither for too long.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, taken: bool, departed: u64) -> Poll<Error> {
-        let deadline = |timeout| Instant::now().checked_add(timeout);
+    /// `departed` by now. Ready once there was neither for as long as the timeout.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        timeout: Option<Duration>,
+        taken: bool,
+        departed: u64,
+    ) -> Poll<Error> {
+        let deadline = || Instant::now().checked_add(timeout?);
         let waiting = match &mut self.waiting {
             Some(waiting) => {
                 if taken || departed != waiting.departed {
                     waiting.departed = departed;
-                    waiting.deadline = self.timeout.and_then(deadline);
+                    waiting.deadline = deadline();
                     self.progress += 1;
                 }
                 waiting
             }
             none => {
                 self.progress += u64::from(taken);
-                let deadline = self.timeout.and_then(deadline);
+                let deadline = deadline();
                 none.insert(Box::new(Waiting { departed, deadline, timer: Timer::default() }))
             }
         };

@@ -49,7 +49,7 @@ impl<S: Transport> WebSocket<S> {
         Self {
             io,
             outgoing: Outgoing::new(role, config, masking_key),
-            stall: Stall::new(config.write_timeout),
+            stall: Stall::default(),
             receiving: ReceiveLoop::new(role, config, received),
         }
     }
@@ -145,12 +145,12 @@ impl<S: Transport> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> impl Future<Output = Result<(), Error>> {
-        // No `async fn`, here and where it is called: the task would keep the message once for each.
-        let message = message.into();
-        async move {
-            poll_fn(|cx| self.poll_room(cx)).await?;
-            self.queue(message, compress)
-        }
+        // No `async`, here and where it is called: the task would keep the message once for each.
+        let mut message = Some(message.into());
+        poll_fn(move |cx| {
+            ready!(self.poll_room(cx))?;
+            Poll::Ready(message.take().map_or(Ok(()), |message| self.queue(message, compress)))
+        })
     }
 
     /// As [`feed`](Self::feed), of a message that many connections are sent.
@@ -218,12 +218,16 @@ impl<S: Transport> WebSocket<S> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> impl Future<Output = Result<(), Error>> {
-        let message = message.into();
-        async move {
-            poll_fn(|cx| self.poll_room(cx)).await?;
-            self.queue(message, compress)?;
-            self.flush().await
-        }
+        let mut message = Some(message.into());
+        poll_fn(move |cx| {
+            if message.is_some() {
+                ready!(self.poll_room(cx))?;
+            }
+            if let Some(message) = message.take() {
+                self.queue(message, compress)?;
+            }
+            self.poll_written(cx)
+        })
     }
 
     /// As [`send`](Self::send), of a message that many connections are sent.
@@ -398,7 +402,8 @@ pub(super) fn poll_write(
             Poll::Ready(Err(error)) => error.into(),
             Poll::Pending => {
                 let taken = output.len() < before;
-                ready!(stall.poll(cx, taken, io.departed()))
+                let timeout = outgoing.limits().write_timeout;
+                ready!(stall.poll(cx, timeout, taken, io.departed()))
             }
         };
         outgoing.abandon();

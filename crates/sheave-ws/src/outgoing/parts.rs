@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 
-use super::Outgoing;
+use super::{Later, Outgoing};
 use crate::error::{Error, Usage};
 use crate::extension::ReservedBits;
 use crate::frame::OpCode;
@@ -33,7 +33,7 @@ impl Outgoing {
         if self.closed {
             return Err(Error::Closed);
         }
-        match &self.open {
+        match self.open() {
             None => self.begin(fragment.is_text(), Compress::Auto, usize::MAX)?,
             // A writer may have left it inside a character.
             Some(open) if open.kind == OpCode::of(fragment.is_text()) && open.utf8.is_complete() => {}
@@ -51,14 +51,14 @@ impl Outgoing {
     /// As [`message`](Self::message).
     pub fn begin(&mut self, text: bool, compress: Compress, frame_size: usize) -> Result<(), Error> {
         self.check_free()?;
-        self.open = Some(Box::new(Open {
+        self.later().open = Some(Open {
             kind: OpCode::of(text),
             compressed: self.compresses(usize::MAX, compress),
-            frame_size: frame_size.clamp(1, self.max_frame_size),
+            frame_size: frame_size.clamp(1, self.limits.max_sent_frame_size),
             first: true,
             utf8: Utf8Validator::default(),
             payload: BytesMut::new(),
-        }));
+        });
         Ok(())
     }
 
@@ -71,7 +71,7 @@ impl Outgoing {
         if self.closed {
             return Err(Error::Closed);
         }
-        let open = self.open.as_mut().ok_or(Usage::Incomplete)?;
+        let open = self.open_mut().ok_or(Usage::Incomplete)?;
         if open.kind == OpCode::Text {
             let mut utf8 = open.utf8.clone();
             utf8.push(part).map_err(|_| Usage::InvalidUtf8)?;
@@ -85,12 +85,12 @@ impl Outgoing {
     /// # Errors
     /// As [`message`](Self::message).
     pub fn cut(&mut self, even_if_empty: bool) -> Result<(), Error> {
-        let Some(open) = &mut self.open else { return Ok(()) };
+        let Some(Later { open: Some(open), .. }) = self.later.as_deref_mut() else { return Ok(()) };
         if let (true, Some(deflate)) = (open.compressed, &mut self.deflate) {
             deflate.compressor.flush(&mut open.payload);
         }
         self.full_frames()?;
-        match &self.open {
+        match self.open() {
             Some(open) if even_if_empty || !open.payload.is_empty() => self.part(usize::MAX, false),
             _ => Ok(()),
         }
@@ -104,24 +104,34 @@ impl Outgoing {
         if self.closed {
             return Err(Error::Closed);
         }
-        let open = self.open.as_mut().filter(|open| open.utf8.is_complete()).ok_or(Usage::Incomplete)?;
+        let open = self.later.as_mut().and_then(|later| later.open.as_mut());
+        let open = open.filter(|open| open.utf8.is_complete()).ok_or(Usage::Incomplete)?;
         if let (true, Some(deflate)) = (open.compressed, &mut self.deflate) {
             deflate.compressor.finish(&mut open.payload);
         }
         self.full_frames()?;
         self.part(usize::MAX, true)?;
-        self.open = None;
+        self.later().open = None;
+        self.forget_later();
         Ok(())
     }
 
     /// Whether a message was begun and not finished.
     pub fn is_inside_message(&self) -> bool {
-        self.open.is_some()
+        self.open().is_some()
+    }
+
+    fn open(&self) -> Option<&Open> {
+        self.later.as_ref()?.open.as_ref()
+    }
+
+    fn open_mut(&mut self) -> Option<&mut Open> {
+        self.later.as_mut()?.open.as_mut()
     }
 
     /// Adds to the message that was begun.
     fn put(&mut self, part: &[u8]) -> Result<(), Error> {
-        let Some(open) = &mut self.open else { return Ok(()) };
+        let Some(Later { open: Some(open), .. }) = self.later.as_deref_mut() else { return Ok(()) };
         match &mut self.deflate {
             Some(deflate) if open.compressed => {
                 deflate.used = true;
@@ -134,7 +144,7 @@ impl Outgoing {
 
     /// Queues all frames of the message that was begun that more will follow.
     fn full_frames(&mut self) -> Result<(), Error> {
-        while let Some(open) = &self.open
+        while let Some(open) = self.open()
             && open.payload.len() > open.frame_size
         {
             self.part(open.frame_size, false)?;
@@ -144,7 +154,7 @@ impl Outgoing {
 
     /// Queues a frame, of at most this size, of the message that was begun.
     fn part(&mut self, size: usize, fin: bool) -> Result<(), Error> {
-        let Some(open) = &mut self.open else { return Ok(()) };
+        let Some(open) = self.open_mut() else { return Ok(()) };
         let first = std::mem::take(&mut open.first);
         let opcode = if first { open.kind } else { OpCode::Continuation };
         // RFC 7692 §6.1: only the first frame tells.

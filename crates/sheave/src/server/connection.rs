@@ -1,9 +1,6 @@
 //! The life of one connection: TLS, requests, perhaps a WebSocket, an end in order.
 
-use std::any::Any;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +8,7 @@ use http::{Method, StatusCode};
 use tokio::time::timeout;
 
 use super::builder::Settings;
+use super::handled::Handled;
 use super::home::{Home, Returned};
 use super::place::{Place, Tracker};
 use super::request::Request;
@@ -23,8 +21,9 @@ use crate::plain::Plain;
 use crate::stream::Stream;
 use crate::tls::TlsStream;
 use crate::versions::Versions;
+use crate::websocket::Inner;
 use crate::ws::handshake::{BodyLength, Refusal, host};
-use crate::ws::io::{Http1, WebSocket};
+use crate::ws::io::Http1;
 use crate::ws::{self, CloseCode, Timeout};
 
 /// Serves a connection to its end.
@@ -69,7 +68,8 @@ where
         requests += 1;
         let last = requests >= settings.max_requests || tracker.is_shutting_down();
         let home = Arc::new(Home::default());
-        let result = handle(handler, Request::http1(head, body, http, last, &place, &home)).await;
+        let request = Request::http1(head, body, http, last, &place, &home);
+        let result = Handled::new(handler, request).await;
         match home.take() {
             Some(Returned::Answered { wire: Wire::Http1(kept, _), keep_alive: true }) if result.is_ok() => {
                 http = kept;
@@ -81,9 +81,9 @@ where
                 let refusal = unanswered(result.is_ok(), fault).closing();
                 break (End::Refuse(http, refusal, Some(head)), result);
             }
-            Some(Returned::WebSocket(ws)) => {
+            Some(Returned::WebSocket(open)) => {
                 let code = if result.is_ok() { CloseCode::NORMAL } else { CloseCode::INTERNAL_ERROR };
-                break (End::Close(ws, code), result);
+                break (End::Close(open, code), result);
             }
             // Split, or taken to another task: no longer ours.
             _ => return result,
@@ -179,41 +179,6 @@ fn answer(error: &Error) -> Option<Refusal> {
     }
 }
 
-/// Runs the handler; its panic, or that of the origin policy, is an error like others.
-#[expect(
-    clippy::manual_async_fn,
-    reason = "an `async fn` would keep its arguments twice, for as long as the handler runs"
-)]
-pub(super) fn handle<'a, H, F>(
-    handler: &'a H,
-    mut request: Request,
-) -> impl Future<Output = Result<(), Error>> + use<'a, H, F>
-where
-    H: Fn(Request) -> F,
-    F: Future<Output = Result<(), Error>>,
-{
-    async move {
-        catch_unwind(AssertUnwindSafe(|| request.judge())).map_err(panicked)?;
-        if let Some(refusal) = request.refusal() {
-            return request.respond(refusal.into_response()).await;
-        }
-        let mut future = pin!(catch_unwind(AssertUnwindSafe(|| handler(request))).map_err(panicked)?);
-        std::future::poll_fn(|cx| {
-            let future: Pin<&mut F> = future.as_mut();
-            match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-                Ok(poll) => poll,
-                Err(panic) => std::task::Poll::Ready(Err(panicked(panic))),
-            }
-        })
-        .await
-    }
-}
-
-fn panicked(_: Box<dyn Any + Send>) -> Error {
-    tracing::error!("a handler or an origin policy panicked");
-    Error::other("the handler or the origin policy panicked")
-}
-
 /// What is told of a request that the handler did not answer: that it failed, if it did, with what was wrong with the body.
 pub(super) fn unanswered(is_ok: bool, fault: Option<Refusal>) -> Refusal {
     let status = if is_ok { StatusCode::NOT_FOUND } else { StatusCode::INTERNAL_SERVER_ERROR };
@@ -227,7 +192,7 @@ enum End {
     Refuse(Box<Http1<Stream>>, Refusal, Option<Box<http::Request<()>>>),
     /// After its last answer, within so long that the client can read that.
     Finish(Box<Http1<Stream>>, Duration),
-    Close(Box<WebSocket<Stream>>, CloseCode),
+    Close(Box<Inner>, CloseCode),
 }
 
 impl End {
@@ -242,7 +207,7 @@ impl End {
             Self::Finish(mut http, patience) => {
                 let _ = timeout(settings.handshake_timeout.min(patience), http.finish()).await;
             }
-            Self::Close(mut ws, code) => ws.close(code).await?,
+            Self::Close(mut open, code) => open.ws.close(code).await?,
         }
         Ok(())
     }

@@ -3,9 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::wire::Wire;
-use crate::stream::Stream;
+use crate::websocket::Inner;
 use crate::ws::handshake::Refusal;
-use crate::ws::io;
 
 /// The place that its task looks at after the handler has ended. Boxed: it is mostly empty for long.
 #[derive(Debug, Default)]
@@ -28,7 +27,7 @@ pub(crate) enum Returned {
         keep_alive: bool,
     },
     /// A WebSocket that was dropped; it may be open.
-    WebSocket(Box<io::WebSocket<Stream>>),
+    WebSocket(Box<Inner>),
 }
 
 impl Home {

@@ -3,13 +3,15 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use pin_project_lite::pin_project;
 use tracing::Instrument as _;
 
-use super::connection::{handle, unanswered};
+use super::connection::unanswered;
 use super::exchanges::{AbortAtEnd, Exchanges, Part};
+use super::handled::Handled;
 use super::home::{Home, Returned};
 use super::place::Place;
 use super::request::Request;
@@ -21,11 +23,10 @@ use crate::h2::ErrorCode;
 use crate::h2::io::RecvStream;
 use crate::h2::io::server::{SendResponse, handshake_with};
 use crate::line::Line;
-use crate::stream::Stream;
 use crate::tunnel::Tunnel;
+use crate::websocket::Inner;
 use crate::ws::CloseCode;
 use crate::ws::handshake::Refusal;
-use crate::ws::io::WebSocket;
 
 /// Serves a connection to its end, each of its requests in a task of its own.
 pub(super) async fn serve<H, F>(line: Line, place: Arc<Place>, handler: Arc<H>) -> Result<(), Error>
@@ -105,24 +106,61 @@ fn begin<H, F>(
     let head = http::Request::from_parts(head, ());
     let (exchanges, place) = (Arc::clone(&part.exchanges), part.place);
     let request = Request::http2(head, tunnel, &exchanges.place, &home);
-    exchanges.tasks.spawn(place, exchange(part, request, home));
+    let stage = Stage::Begun { request: Some(request) };
+    exchanges.tasks.spawn(place, Exchange { stage, home, part });
 }
 
-/// Has a request answered, or its WebSocket come to an end in order.
-#[expect(clippy::manual_async_fn, reason = "as with `handle`")]
-fn exchange<H, F>(part: Part<H>, request: Request, home: Arc<Home>) -> impl Future<Output = ()> + Send
-where
-    H: Fn(Request) -> F + Send + Sync,
-    F: Future<Output = Result<(), Error>> + Send,
-{
-    async move {
+pin_project! {
+    /// Has a request answered, or its WebSocket come to an end in order. Written out, as [`Handled`] is.
+    struct Exchange<H, F> {
+        #[pin]
+        stage: Stage<F>,
         // Dropped before the part, which lasts as long as anything of the task's.
-        let home = home;
-        let mut handled = pin!(handle(&*part.exchanges.handler, request));
+        home: Arc<Home>,
+        part: Part<H>,
+    }
+}
+
+pin_project! {
+    #[project = Staged]
+    enum Stage<F> {
+        /// The handler's turn comes; `None` once it is over.
+        Begun { request: Option<Request> },
+        Handled { #[pin] handled: Handled<F> },
+        Ending { end: Pin<Box<dyn Future<Output = ()> + Send>> },
+    }
+}
+
+impl<H, F> Future for Exchange<H, F>
+where
+    H: Fn(Request) -> F,
+    F: Future<Output = Result<(), Error>>,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
         // As `instrument` would, which keeps the span once more for each task.
-        let handled = poll_fn(|cx| part.exchanges.span.in_scope(|| handled.as_mut().poll(cx))).await;
-        if let Some(end) = end(handled, &home, &part.exchanges) {
-            end.await;
+        let Exchanges { handler, span, .. } = &*this.part.exchanges;
+        loop {
+            let next = match this.stage.as_mut().project() {
+                Staged::Begun { request } => {
+                    let Some(request) = request.take() else { return Poll::Ready(()) };
+                    let handled = span.in_scope(|| Handled::new(&**handler, request));
+                    Stage::Handled { handled }
+                }
+                Staged::Handled { handled } => {
+                    let handled = ready!(span.in_scope(|| handled.poll(cx)));
+                    // What the handler still holds comes home.
+                    this.stage.set(Stage::Begun { request: None });
+                    match end(handled, this.home, &this.part.exchanges) {
+                        Some(end) => Stage::Ending { end },
+                        None => return Poll::Ready(()),
+                    }
+                }
+                Staged::Ending { end } => return end.as_mut().poll(cx),
+            };
+            this.stage.set(next);
         }
     }
 }
@@ -144,7 +182,7 @@ fn end<H>(
                 let refusal = unanswered(handled.is_ok(), fault);
                 refuse(wire, refusal, head, &place).await.and(handled)
             }
-            Returned::WebSocket(ws) => close(ws, handled.is_ok()).await.and(handled),
+            Returned::WebSocket(open) => close(open, handled.is_ok()).await.and(handled),
             Returned::Answered { .. } => handled,
         });
     };
@@ -171,7 +209,7 @@ async fn refuse(
 }
 
 /// Closes a WebSocket that its handler left open.
-async fn close(mut ws: Box<WebSocket<Stream>>, is_ok: bool) -> Result<(), Error> {
+async fn close(mut open: Box<Inner>, is_ok: bool) -> Result<(), Error> {
     let code = if is_ok { CloseCode::NORMAL } else { CloseCode::INTERNAL_ERROR };
-    Ok(ws.close(code).await?)
+    Ok(open.ws.close(code).await?)
 }

@@ -3,6 +3,7 @@
 mod builder;
 mod connection;
 mod exchanges;
+mod handled;
 mod home;
 mod http2;
 mod limit;

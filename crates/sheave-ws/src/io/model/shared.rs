@@ -22,7 +22,7 @@ pub(super) fn shared() -> Arc<Shared<Peer>> {
 
 fn shared_over(peer: Peer) -> Arc<Shared<Peer>> {
     let outgoing = Outgoing::new(Role::Server, &Config::default(), || Ok([0; 4]));
-    Arc::new(Shared::new(peer, outgoing, Stall::new(None), false))
+    Arc::new(Shared::new(peer, outgoing, Stall::default(), false))
 }
 
 fn ping(payload: &'static str) -> Control {
