@@ -51,7 +51,7 @@ impl DerefMut for Locked<'_> {
 
 impl Cell {
     pub(super) fn new(shared: Shared, key: Option<StreamKey>) -> Arc<Self> {
-        let state = Mutex::new(State { key, ..State::default() });
+        let state = Mutex::new(State::new(key));
         Arc::new(Self { state, shared })
     }
 
@@ -130,7 +130,7 @@ impl Cell {
         if state.sending.unsent == 0 {
             return Poll::Ready(Ok(()));
         }
-        if let Some(error) = state.error.as_deref() {
+        if let Some(error) = state.error() {
             return Poll::Ready(Err(error.clone()));
         }
         state.sending.waker = Some(cx.waker().clone());
@@ -140,7 +140,7 @@ impl Cell {
     /// Ready once the stream has failed, or was reset by the peer.
     pub(super) fn poll_failed(&self, cx: &Context<'_>) -> Poll<Error> {
         let mut state = self.lock();
-        match state.error.as_deref() {
+        match state.error() {
             Some(error) => Poll::Ready(error.clone()),
             None => {
                 state.sending.waker = Some(cx.waker().clone());
@@ -166,7 +166,7 @@ impl Cell {
 
     pub(super) fn send_section(self: &Arc<Self>, section: Section) -> Result<(), Error> {
         self.try_want(|state| {
-            if let Some(error) = state.error.as_deref() {
+            if let Some(error) = state.error() {
                 return Err(error.clone());
             }
             state.sending.finished |=
@@ -180,7 +180,7 @@ impl Cell {
     pub(super) fn drop_sender(self: &Arc<Self>) {
         let mut state = self.lock();
         state.sending.waker = None;
-        let finished = state.sending.finished || state.error.is_some();
+        let finished = state.sending.finished || state.has_failed();
         drop(state);
         if !finished {
             self.reset(ErrorCode::CANCEL);
@@ -235,7 +235,7 @@ impl Cell {
         if state.receiving.complete {
             return Poll::Ready(None);
         }
-        if let Some(error) = state.error.as_deref() {
+        if let Some(error) = state.error() {
             return Poll::Ready(Some(Err(error.clone())));
         }
         state.receiving.waker = Some(cx.waker().clone());
@@ -290,7 +290,7 @@ impl Cell {
             state.rest.take_if(|rest| rest.is_empty());
             return Poll::Ready(found);
         }
-        if let Some(error) = state.error.as_deref() {
+        if let Some(error) = state.error() {
             return Poll::Ready(Err(error.clone()));
         }
         state.receiving.waker = Some(cx.waker().clone());
@@ -305,7 +305,7 @@ impl Cell {
     /// The next promise; `None` when no more come.
     pub(super) fn poll_promise(&self, cx: &Context<'_>) -> Poll<Option<(Request<()>, ResponseFuture)>> {
         let mut state = self.lock();
-        let ended = state.error.is_some() || state.receiving.complete || state.receiving.unwanted;
+        let ended = state.has_failed() || state.receiving.complete || state.receiving.unwanted;
         let rest = state.rest.get_or_insert_default();
         match rest.promises.pop_front() {
             Some(promise) => Poll::Ready(Some(promise)),
@@ -327,7 +327,7 @@ impl Cell {
         state.receiving.unwanted = true;
         state.receiving.waker = None;
         state.wants.released += unread;
-        if !state.receiving.complete && state.error.is_none() {
+        if !state.receiving.complete && !state.has_failed() {
             state.wants.more().stop = Some(code);
         }
         let wants = state.wants.more.is_some() || state.wants.released > 0;
@@ -341,7 +341,7 @@ impl Cell {
     /// Ready once the stream is opened.
     pub(super) fn poll_opened(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if state.key.is_some() || state.error.is_some() {
+        if state.key.is_some() || state.has_failed() {
             return Poll::Ready(());
         }
         state.rest.get_or_insert_default().opened = Some(cx.waker().clone());
@@ -382,7 +382,7 @@ impl Cell {
         later.content.append_to(&mut now.content);
         if let Some(later) = later.more {
             let now = now.more();
-            now.sections.extend(later.sections);
+            later.sections.for_each(|section| now.sections.push(section));
             now.end = later.end.or(now.end.take());
             now.stop = later.stop.or(now.stop);
             now.reset = later.reset.or(now.reset);
@@ -489,7 +489,7 @@ impl Cell {
             state.fail(error.clone());
             mem::take(&mut state.wants)
         };
-        for section in wants.more.map_or_else(Vec::new, |more| more.sections) {
+        for section in wants.more.map(|more| more.sections).into_iter().flatten() {
             if let Section::Promise(_, promised) = section {
                 promised.cut(error);
             }
@@ -506,7 +506,7 @@ impl Cell {
 
 impl Locked<'_> {
     fn fail(&mut self, error: Error) {
-        self.error.get_or_insert_with(|| error.into());
+        self.ended(error);
         let Locked { state, woken } = self;
         let State { sending, receiving, rest, .. } = &mut **state;
         woken.add(&mut sending.waker);

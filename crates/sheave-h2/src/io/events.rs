@@ -78,7 +78,7 @@ impl<T> Driver<T> {
         if !wants.is_request() {
             return;
         }
-        let Section::Request(request, end_stream) = wants.more().sections.remove(0) else { return };
+        let Some(Section::Request(request, end_stream)) = wants.more().sections.pop() else { return };
         match self.core.open(*request, end_stream) {
             Ok(key) => {
                 self.register(key, cell);
@@ -97,7 +97,7 @@ impl<T> Driver<T> {
         for section in sections {
             match section {
                 Section::Response(response, end_stream) => {
-                    result = result.and_then(|()| self.core.respond(key, *response, end_stream));
+                    result = result.and_then(|()| self.core.respond_checked(key, response, end_stream));
                 }
                 Section::Promise(request, promised) => match self.core.promise(key, *request) {
                     Ok(key) => {

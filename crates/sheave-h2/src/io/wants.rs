@@ -8,6 +8,7 @@ use super::cell::Cell;
 use crate::chunks::Chunks;
 use crate::error::Error;
 use crate::error_code::ErrorCode;
+use crate::few::Few;
 use crate::streams::StreamKey;
 
 /// What the connection is asked to do.
@@ -23,7 +24,7 @@ pub(super) struct Wants {
 /// In the order of the fields; the content is sent behind the sections.
 #[derive(Debug, Default)]
 pub(super) struct More {
-    pub(super) sections: Vec<Section>,
+    pub(super) sections: Few<Section>,
     pub(super) end: Option<End>,
     pub(super) stop: Option<ErrorCode>,
     pub(super) reset: Option<ErrorCode>,
