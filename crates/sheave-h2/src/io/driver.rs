@@ -7,14 +7,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Buf;
-use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::cell::Cell;
-use super::recv_stream::RecvStream;
-use super::server::SendResponse;
+use super::server::Incoming;
 use super::shared::{Known, Notice, Shared};
 use super::timer::Timer;
 use super::transport::{self, Input};
@@ -42,7 +40,7 @@ pub(super) struct Driver<T> {
     /// Requests that wait to be let open a stream.
     pub(super) waiting: Waiting,
     /// Requests that were received and not accepted.
-    pub(super) incoming: VecDeque<(Request<RecvStream>, SendResponse)>,
+    pub(super) incoming: VecDeque<Incoming>,
     pub(super) pings: VecDeque<oneshot::Sender<Duration>>,
     /// Whether nobody makes requests any more.
     pub(super) is_unneeded: bool,

@@ -8,7 +8,7 @@ use super::cell::Cell;
 use super::client::ResponseFuture;
 use super::driver::Driver;
 use super::recv_stream::RecvStream;
-use super::server::SendResponse;
+use super::server::{Incoming, SendResponse};
 use super::shared::Notice;
 use super::wants::{End, More, Section, Taken, Wants};
 use crate::error::Error;
@@ -168,12 +168,13 @@ impl<T> Driver<T> {
 impl<T> Driver<T> {
     pub(super) fn tell(&mut self, event: Event) {
         match event {
-            Event::Request { stream, request, end_stream } => {
+            Event::Request { stream, request, protocol, end_stream } => {
                 let cell = Cell::new(self.shared.clone(), Some(stream));
                 cell.received(Default::default(), end_stream);
                 self.register(stream, &cell);
-                let receive = RecvStream::new(Arc::clone(&cell), ErrorCode::NO_ERROR);
-                self.incoming.push_back(((*request).map(|()| receive), SendResponse::new(cell)));
+                let content = RecvStream::new(Arc::clone(&cell), ErrorCode::NO_ERROR);
+                let respond = SendResponse::new(cell);
+                self.incoming.push_back(Incoming { request, protocol, content, respond });
             }
             Event::Data { stream, data, end_stream } => {
                 let length = data.len();
@@ -212,7 +213,7 @@ impl<T> Driver<T> {
                 if let Some(cell) = self.cell(stream).cloned() {
                     cell.fail(error);
                     // Nobody has begun with it.
-                    self.incoming.retain(|(_, respond)| !respond.is_on(&cell));
+                    self.incoming.retain(|incoming| !incoming.respond.is_on(&cell));
                 }
             }
             Event::Pong { round_trip } => {

@@ -10,11 +10,7 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use crate::ws::handshake::has_token;
 
 /// Adds the length, the date and the fate of the connection; takes the body off an answer that has none.
-pub(super) fn complete(
-    mut response: Response<Bytes>,
-    request: &http::Request<()>,
-    keep_alive: bool,
-) -> Response<Bytes> {
+pub(super) fn complete(response: &mut Response<Bytes>, request: &http::Request<()>, keep_alive: bool) {
     let status = response.status();
     if status == StatusCode::RESET_CONTENT {
         // RFC 9110 §15.3.6
@@ -57,7 +53,6 @@ pub(super) fn complete(
     if bare || head_only || unmodified {
         *response.body_mut() = Bytes::new();
     }
-    response
 }
 
 /// What HTTP/2 has no place for, besides [`TRANSFER_ENCODING`].

@@ -1,11 +1,13 @@
 //! What a request came by, and its answer goes by.
 
 use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode};
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep};
 
 use super::place::Place;
 use crate::carrier::without_keepalive;
@@ -21,6 +23,44 @@ pub(crate) enum Wire {
     Http1(Box<Http1<Stream>>, BodyReader),
     /// Always a tunnel.
     Http2(Stream),
+}
+
+/// With a client that may take nothing of what it is sent.
+#[derive(Debug, Default)]
+pub(super) enum Patience {
+    #[default]
+    New,
+    /// Everyone else has had their turn, the connection among them: most answers have left then, without a timer.
+    Yielded,
+    /// So much had departed.
+    Timed(Pin<Box<Sleep>>, u64),
+}
+
+impl Patience {
+    fn is_new(&self) -> bool {
+        matches!(self, Self::New)
+    }
+
+    /// What is sent has to wait. Ready once nothing has departed for so long.
+    fn poll(&mut self, cx: &mut Context<'_>, time: Duration, departed: impl Fn() -> u64) -> Poll<()> {
+        match self {
+            Self::New => {
+                *self = Self::Yielded;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Self::Yielded => *self = Self::Timed(Box::pin(sleep(time)), departed()),
+            Self::Timed(..) => {}
+        }
+        while let Self::Timed(sleep, before) = self {
+            ready!(sleep.as_mut().poll(cx));
+            if departed() == *before {
+                return Poll::Ready(());
+            }
+            *self = Self::Timed(Box::pin(tokio::time::sleep(time)), departed());
+        }
+        Poll::Pending
+    }
 }
 
 impl Wire {
@@ -76,22 +116,33 @@ impl Wire {
     /// Sends what was fed, and of HTTP/2 the body, for as long as the client takes it.
     pub(super) async fn flush(&mut self, body: &mut Bytes, patience: Duration) -> Result<(), Error> {
         match self {
-            Self::Http1(http, _) => http.flush().await?,
-            Self::Http2(_) if body.is_empty() => {}
-            Self::Http2(stream) => {
-                let tunnel = stream.tunnel()?;
-                loop {
-                    let departed = tunnel.departed();
-                    let sent = poll_fn(|cx| tunnel.outlet().poll_last(cx, body));
-                    match timeout(patience, sent).await {
-                        Ok(sent) => break sent.map_err(ws::Error::from)?,
-                        Err(_) if tunnel.departed() > departed => {}
-                        Err(_) => return Err(ws::Error::Timeout(Timeout::Write).into()),
-                    }
-                }
+            Self::Http1(http, _) => Ok(http.flush().await?),
+            Self::Http2(_) => {
+                let mut waited = Patience::default();
+                poll_fn(|cx| self.poll_sent(cx, body, &mut waited, patience)).await
             }
         }
-        Ok(())
+    }
+
+    /// Sends the body of what was fed over HTTP/2, for as long as the client takes it. Ready once all of it has left.
+    pub(super) fn poll_sent(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &mut Bytes,
+        waited: &mut Patience,
+        patience: Duration,
+    ) -> Poll<Result<(), Error>> {
+        let Self::Http2(stream) = self else { return Poll::Ready(Ok(())) };
+        let tunnel = stream.tunnel()?;
+        if waited.is_new() && body.is_empty() {
+            // The answer was all.
+            return Poll::Ready(Ok(()));
+        }
+        if let Poll::Ready(sent) = tunnel.outlet().poll_last(cx, body) {
+            return Poll::Ready(sent.map_err(|error| ws::Error::from(error).into()));
+        }
+        ready!(waited.poll(cx, patience, || tunnel.departed()));
+        Poll::Ready(Err(ws::Error::Timeout(Timeout::Write).into()))
     }
 
     /// Takes over the answer that agrees to a WebSocket.
