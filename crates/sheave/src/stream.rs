@@ -158,6 +158,10 @@ impl Transmit for Stream {
     fn lingers(&self) -> bool {
         matches!(self.kind, Kind::Tunnel(_))
     }
+
+    fn is_untried(&self) -> bool {
+        matches!(&self.kind, Kind::Tunnel(tunnel) if tunnel.is_untried())
+    }
 }
 
 impl Transport for Stream {

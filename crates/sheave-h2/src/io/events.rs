@@ -9,7 +9,7 @@ use super::client::ResponseFuture;
 use super::driver::Driver;
 use super::recv_stream::RecvStream;
 use super::server::{Incoming, SendResponse};
-use super::shared::Notice;
+use super::shared::{Answer, Notice};
 use super::wants::{End, More, Section, Taken, Wants};
 use crate::error::Error;
 use crate::error_code::ErrorCode;
@@ -21,6 +21,7 @@ impl<T> Driver<T> {
     pub(super) fn heed(&mut self, notice: Notice) {
         match notice {
             Notice::Stream(cell) => self.attend(&cell),
+            Notice::Answer(answer) => self.answer(answer),
             Notice::Ping(answer) => {
                 if self.core.ping(Instant::now().into_std()) {
                     self.pings.push_back(answer);
@@ -114,6 +115,9 @@ impl<T> Driver<T> {
         if result.is_ok() && !content.is_empty() {
             result = self.core.send_chunks(key, &mut content);
         }
+        if end.is_some() {
+            self.untried.push(key);
+        }
         result = result.and_then(|()| match end {
             Some(End::Finish) => self.core.finish(key),
             Some(End::Trailers(trailers)) => self.core.send_trailers(key, *trailers),
@@ -126,6 +130,17 @@ impl<T> Driver<T> {
         if let Some(code) = reset {
             self.core.reset(key, code);
         }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        let Answer { cell, key, head, content, end_stream } = answer;
+        let is_whole = !content.is_empty();
+        let mut result = self.core.respond_checked(key, head, end_stream && !is_whole);
+        if is_whole {
+            result = result.and_then(|()| self.core.send(key, content)).and_then(|()| self.core.finish(key));
+            self.untried.push(key);
+        }
+        self.conclude(key, &cell, result);
     }
 
     /// So much of the stream's content was read.
@@ -246,6 +261,15 @@ impl<T> Driver<T> {
                         self.has_ended(&cell);
                     }
                 }
+            }
+        }
+    }
+
+    /// All was sent that could be: whoever waits for the end of a stream is told if it could not.
+    pub(super) fn tell_tried(&mut self) {
+        while let Some(key) = self.untried.pop() {
+            if let Some(cell) = self.cell(key) {
+                cell.tried();
             }
         }
     }

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -149,13 +150,33 @@ impl SendResponse {
     /// # Errors
     ///
     /// [`Error::Usage`] if it is an interim one, or cannot be said in HTTP/2; why the stream has ended.
-    pub fn send_response(mut self, response: Response<()>, end_stream: bool) -> Result<SendStream, Error> {
+    pub fn send_response(self, response: Response<()>, end_stream: bool) -> Result<SendStream, Error> {
+        self.respond(response, &mut Bytes::new(), end_stream)
+    }
+
+    /// Sends the response, and with it all of `content`, if that is not more than
+    /// [`Config::max_send_queue`]: then nothing follows. Otherwise it is left there, to be sent with the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_response`](Self::send_response).
+    pub fn send_whole(self, response: Response<()>, content: &mut Bytes) -> Result<SendStream, Error> {
+        let end_stream = content.is_empty();
+        self.respond(response, content, end_stream)
+    }
+
+    fn respond(
+        mut self,
+        response: Response<()>,
+        content: &mut Bytes,
+        end_stream: bool,
+    ) -> Result<SendStream, Error> {
         if response.status().is_informational() {
             return Err(Usage::Malformed("an interim response for the final one").into());
         }
         let (parts, ()) = response.into_parts();
         message::check_response(&parts)?;
-        self.cell()?.send_section(Section::Response(Box::new(parts), end_stream))?;
+        self.cell()?.respond(Box::new(parts), content, end_stream)?;
         self.cell.take().map(SendStream::new).ok_or(Error::Closed)
     }
 

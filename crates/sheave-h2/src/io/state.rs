@@ -36,6 +36,8 @@ pub(super) struct Sending {
     pub(super) unsent: usize,
     /// Whether nothing more is given to be sent.
     pub(super) finished: bool,
+    /// Whether the connection has not tried yet to send the last of it.
+    pub(super) untried: bool,
     pub(super) waker: Option<Waker>,
 }
 

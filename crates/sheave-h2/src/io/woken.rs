@@ -14,6 +14,9 @@ impl Woken {
 
 impl Drop for Woken {
     fn drop(&mut self) {
+        if self.0[0].is_none() {
+            return;
+        }
         self.0.iter_mut().filter_map(Option::take).for_each(Waker::wake);
     }
 }

@@ -25,41 +25,22 @@ pub(crate) enum Wire {
     Http2(Stream),
 }
 
-/// With a client that may take nothing of what it is sent.
+/// With a client that may take nothing of what it is sent: since when, and how much had departed then.
 #[derive(Debug, Default)]
-pub(super) enum Patience {
-    #[default]
-    New,
-    /// Everyone else has had their turn, the connection among them: most answers have left then, without a timer.
-    Yielded,
-    /// So much had departed.
-    Timed(Pin<Box<Sleep>>, u64),
-}
+pub(super) struct Patience(Option<(Pin<Box<Sleep>>, u64)>);
 
 impl Patience {
-    fn is_new(&self) -> bool {
-        matches!(self, Self::New)
-    }
-
     /// What is sent has to wait. Ready once nothing has departed for so long.
     fn poll(&mut self, cx: &mut Context<'_>, time: Duration, departed: impl Fn() -> u64) -> Poll<()> {
-        match self {
-            Self::New => {
-                *self = Self::Yielded;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            Self::Yielded => *self = Self::Timed(Box::pin(sleep(time)), departed()),
-            Self::Timed(..) => {}
-        }
-        while let Self::Timed(sleep, before) = self {
-            ready!(sleep.as_mut().poll(cx));
-            if departed() == *before {
+        let (timer, before) = self.0.get_or_insert_with(|| (Box::pin(sleep(time)), departed()));
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            let now = departed();
+            if now == *before {
                 return Poll::Ready(());
             }
-            *self = Self::Timed(Box::pin(tokio::time::sleep(time)), departed());
+            (*timer, *before) = (Box::pin(sleep(time)), now);
         }
-        Poll::Pending
     }
 }
 
@@ -108,7 +89,7 @@ impl Wire {
     pub(super) fn feed(&mut self, head: Response<()>, body: &mut Bytes) -> Result<(), Error> {
         match self {
             Self::Http1(http, _) => http.feed(&head, std::mem::take(body)),
-            Self::Http2(stream) => stream.tunnel()?.respond(head, body.is_empty())?,
+            Self::Http2(stream) => stream.tunnel()?.answer(head, body)?,
         }
         Ok(())
     }
@@ -134,12 +115,11 @@ impl Wire {
     ) -> Poll<Result<(), Error>> {
         let Self::Http2(stream) = self else { return Poll::Ready(Ok(())) };
         let tunnel = stream.tunnel()?;
-        if waited.is_new() && body.is_empty() {
-            // The answer was all.
-            return Poll::Ready(Ok(()));
-        }
         if let Poll::Ready(sent) = tunnel.outlet().poll_last(cx, body) {
             return Poll::Ready(sent.map_err(|error| ws::Error::from(error).into()));
+        }
+        if tunnel.is_untried() {
+            return Poll::Pending;
         }
         ready!(waited.poll(cx, patience, || tunnel.departed()));
         Poll::Ready(Err(ws::Error::Timeout(Timeout::Write).into()))
@@ -149,7 +129,7 @@ impl Wire {
     pub(super) fn open(&mut self, response: Response<()>) -> Result<(), Error> {
         match self {
             Self::Http1(http, _) => http.feed(&response, Bytes::new()),
-            Self::Http2(stream) => stream.tunnel()?.respond(response, false)?,
+            Self::Http2(stream) => stream.tunnel()?.grant(response)?,
         }
         Ok(())
     }
