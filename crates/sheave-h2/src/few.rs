@@ -63,7 +63,8 @@ mod tests {
         for value in 1..=3 {
             few.push(value);
         }
-        assert_eq!((few.first(), few.pop()), (Some(&1), Some(1)));
+        assert_eq!(few.first(), Some(&1));
+        assert_eq!(few.pop(), Some(1));
         few.push(4);
         assert_eq!(few.by_ref().collect::<Vec<_>>(), [2, 3, 4]);
         assert!(few.is_empty() && few.more.is_none());

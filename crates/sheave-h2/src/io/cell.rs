@@ -160,7 +160,10 @@ impl Cell {
             state.check_sending()?;
             state.sending.finished = true;
             state.sending.untried = true;
-            state.wants.more().end = Some(end);
+            match end {
+                End::Finish if state.key.is_some() && state.wants.more.is_none() => state.sending.ends = true,
+                end => state.wants.more().end = Some(end),
+            }
             Ok(())
         })
     }
@@ -383,9 +386,13 @@ impl Cell {
         state.receiving.waker = None;
         state.wants.released += unread;
         if !state.receiving.complete && !state.has_failed() {
-            state.wants.more().stop = Some(code);
+            if code == ErrorCode::NO_ERROR && state.key.is_some() {
+                state.receiving.stops = true;
+            } else {
+                state.wants.more().stop = Some(code);
+            }
         }
-        let wants = state.wants.more.is_some() || state.wants.released > 0;
+        let wants = state.wants.more.is_some() || state.wants.released > 0 || state.receiving.stops;
         state.no_more_promises();
         drop(state);
         if wants {
@@ -406,20 +413,33 @@ impl Cell {
 
 /// For the connection.
 impl Cell {
-    /// What is wanted by now. If that is no more than content, it is sent where it lies, so that its memory is used again.
-    pub(super) fn take_wants(&self, send: impl FnOnce(StreamKey, &mut Chunks) -> Result<(), Error>) -> Taken {
+    /// What is wanted by now. What of it is often is done at once, by `send`, which sends content and perhaps its end: content
+    /// is sent where it lies, so that its memory is used again.
+    pub(super) fn take_wants(
+        &self,
+        send: impl FnOnce(StreamKey, &mut Chunks, bool) -> Result<(), Error>,
+    ) -> Taken {
         let mut state = self.lock();
-        state.noticed = false;
-        let (key, wants) = (state.key, &mut state.wants);
+        let State { key, noticed, wants, sending, receiving, .. } = &mut *state;
+        *noticed = false;
+        let (ends, stops) = (mem::take(&mut sending.ends), mem::take(&mut receiving.stops));
         let Some(key) = key.filter(|_| wants.more.is_none()) else {
-            return Taken::All(key, mem::take(wants));
+            let mut wants = mem::take(wants);
+            if ends {
+                wants.more().end = Some(End::Finish);
+            }
+            if stops {
+                wants.more().stop = Some(ErrorCode::NO_ERROR);
+            }
+            return Taken::All(*key, wants);
         };
         let released = mem::take(&mut wants.released);
-        let sent = if wants.content.is_empty() { Ok(()) } else { send(key, &mut wants.content) };
+        let sent =
+            if wants.content.is_empty() && !ends { Ok(()) } else { send(key, &mut wants.content, ends) };
         if sent.is_err() {
             wants.content = Chunks::default();
         }
-        Taken::Content(key, released, sent)
+        Taken::Content { key, sent, released, stops }
     }
 
     /// What is wanted of a stream that is to be opened.

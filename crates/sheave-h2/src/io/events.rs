@@ -11,6 +11,7 @@ use super::recv_stream::RecvStream;
 use super::server::{Incoming, SendResponse};
 use super::shared::{Answer, Notice};
 use super::wants::{End, More, Section, Taken, Wants};
+use crate::chunks::Chunks;
 use crate::error::Error;
 use crate::error_code::ErrorCode;
 use crate::event::{Event, Progress};
@@ -38,11 +39,24 @@ impl<T> Driver<T> {
     }
 
     fn attend(&mut self, cell: &Arc<Cell>) {
-        let core = &mut self.core;
-        match cell.take_wants(|key, content| core.send_chunks(key, content)) {
-            Taken::Content(key, released, sent) => {
+        let (core, untried) = (&mut self.core, &mut self.untried);
+        let send = |key, content: &mut Chunks, ends| {
+            if !content.is_empty() {
+                core.send_chunks(key, content)?;
+            }
+            if ends {
+                untried.push(key);
+                core.finish(key)?;
+            }
+            Ok(())
+        };
+        match cell.take_wants(send) {
+            Taken::Content { key, sent, released, stops } => {
                 self.release(key, released);
                 self.conclude(key, cell, sent);
+                if stops {
+                    self.core.stop(key, ErrorCode::NO_ERROR);
+                }
             }
             Taken::All(Some(key), wants) => self.fulfil(key, cell, wants),
             Taken::All(None, wants) if !wants.is_request() => {

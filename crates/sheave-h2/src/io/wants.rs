@@ -33,8 +33,9 @@ pub(super) struct More {
 /// What was wanted by now.
 #[derive(Debug)]
 pub(super) enum Taken {
-    /// Content alone, which the connection has got, with this result; and so much was read.
-    Content(StreamKey, usize, Result<(), Error>),
+    /// What is often wanted: content, and perhaps its end, which the connection has got, with this result; so much was read,
+    /// and perhaps nothing more is wanted of the peer.
+    Content { key: StreamKey, sent: Result<(), Error>, released: usize, stops: bool },
     /// This, of a stream that may not be opened yet.
     All(Option<StreamKey>, Wants),
 }
