@@ -227,12 +227,12 @@ impl SharedFields<'_> {
         Fields { spans: self.spans.iter(), octets: &self.octets }
     }
 
-    /// The value of one of [these](Self::iter), as a part of the memory that all of them share.
+    /// A value of [these](Self::iter), as a part of the memory that all of them share.
     ///
     /// # Panics
-    /// If it is not one of these fields.
-    pub fn value(&self, field: &Field<'_>) -> Bytes {
-        self.octets.slice_ref(field.value)
+    /// If it is not one of theirs.
+    pub fn part(&self, value: &[u8]) -> Bytes {
+        self.octets.slice_ref(value)
     }
 }
 
