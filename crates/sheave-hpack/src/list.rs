@@ -254,9 +254,9 @@ impl fmt::Debug for SharedFields<'_> {
 /// A copy to share. Of a few octets it is one allocation, where `Bytes` take another as soon as they are shared.
 fn share(octets: &[u8]) -> Bytes {
     match octets.len() {
-        ..=64 => share_few::<64>(octets),
-        ..=128 => share_few::<128>(octets),
-        ..=256 => share_few::<256>(octets),
+        0..=64 => share_few::<64>(octets),
+        65..=128 => share_few::<128>(octets),
+        129..=256 => share_few::<256>(octets),
         _ => Bytes::copy_from_slice(octets),
     }
 }

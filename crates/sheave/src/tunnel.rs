@@ -48,6 +48,8 @@ pub(crate) struct Sending {
     given: u64,
     is_client: bool,
     finished: bool,
+    /// Whether the connection sees to it that all leaves.
+    assured: bool,
 }
 
 impl Tunnel {
@@ -58,7 +60,7 @@ impl Tunnel {
 
     /// A request of ours that was granted.
     pub(crate) fn granted(receiving: RecvStream, stream: SendStream, berth: Berth) -> Self {
-        let sending = Sending { stream, given: 0, is_client: true, finished: false };
+        let sending = Sending { stream, given: 0, is_client: true, finished: false, assured: false };
         Self { receiving: Inlet::new(receiving), sending: Outlet::Open(sending), berth }
     }
 
@@ -73,7 +75,8 @@ impl Tunnel {
     /// Sends the response that opens a WebSocket, as [`answer`](Self::answer).
     pub(crate) fn grant(&mut self, response: Response<()>) -> Result<(), h2::Error> {
         let stream = self.unanswered(&response)?.send_response(response, false)?;
-        self.sending = Outlet::Open(Sending { stream, given: 0, is_client: false, finished: false });
+        self.sending =
+            Outlet::Open(Sending { stream, given: 0, is_client: false, finished: false, assured: false });
         Ok(())
     }
 
@@ -81,11 +84,12 @@ impl Tunnel {
     /// unanswered.
     pub(crate) fn answer(&mut self, response: Response<()>, body: &mut Bytes) -> Result<(), h2::Error> {
         let length = body.len();
-        let stream = self.unanswered(&response)?.send_whole(response, body)?;
+        let mut stream = self.unanswered(&response)?.send_whole(response, body)?;
         if length > 0 {
             let finished = body.is_empty();
             let given = if finished { length as u64 } else { 0 };
-            self.sending = Outlet::Open(Sending { stream, given, is_client: false, finished });
+            let assured = finished && stream.assure(given);
+            self.sending = Outlet::Open(Sending { stream, given, is_client: false, finished, assured });
         }
         Ok(())
     }
@@ -238,6 +242,10 @@ impl Sending {
                 return Poll::Ready(Ok(()));
             }
             self.stream.finish()?;
+            self.assured = self.stream.assure(self.given);
+        }
+        if self.assured {
+            return Poll::Ready(Ok(()));
         }
         self.stream.poll_sent(cx).map_err(Into::into)
     }
@@ -246,7 +254,7 @@ impl Sending {
 impl Drop for Sending {
     fn drop(&mut self) {
         // A peer that takes no more does not keep it.
-        if self.finished && self.stream.queued() > 0 {
+        if self.finished && !self.assured && self.stream.queued() > 0 {
             self.stream.reset(h2::ErrorCode::CANCEL);
         }
     }

@@ -29,6 +29,13 @@ impl Connection {
         &mut self.output
     }
 
+    /// How much could leave now of what is sent next, of all streams and of a new one.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn room(&self) -> (usize, usize) {
+        let room = if self.output.is_empty() { self.send_window.available() } else { 0 };
+        (room, self.remote.initial_window_size as usize)
+    }
+
     /// What is to be written and was made ready.
     #[cfg(feature = "tokio")]
     pub(crate) fn output(&mut self) -> &mut Chunks {

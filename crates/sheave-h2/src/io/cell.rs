@@ -5,12 +5,12 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, Request, Response, response};
+use bytes::{Buf, BytesMut};
+use http::{HeaderMap, Request, Response};
 
 use super::client::ResponseFuture;
 use super::rest::Rest;
-use super::shared::{Answer, Notice, Shared};
+use super::shared::{Notice, Shared};
 use super::state::State;
 use super::wants::{End, Section, Taken, Wants};
 use super::woken::Woken;
@@ -30,9 +30,9 @@ pub(super) struct Cell {
 }
 
 /// A state to look at and to change. Whoever is to be woken is, once it is let go of: wakers may do anything.
-struct Locked<'a> {
-    state: MutexGuard<'a, State>,
-    woken: Woken,
+pub(super) struct Locked<'a> {
+    pub(super) state: MutexGuard<'a, State>,
+    pub(super) woken: Woken,
 }
 
 impl Deref for Locked<'_> {
@@ -55,12 +55,12 @@ impl Cell {
         Arc::new(Self { state, shared })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// To change what others may wait for.
-    fn lock_to_wake(&self) -> Locked<'_> {
+    pub(super) fn lock_to_wake(&self) -> Locked<'_> {
         Locked { state: self.lock(), woken: Woken::default() }
     }
 
@@ -90,7 +90,7 @@ impl Cell {
     }
 
     /// Tells the connection that something is wanted.
-    fn notice(self: &Arc<Self>) {
+    pub(super) fn notice(self: &Arc<Self>) {
         if !self.shared.notice(Notice::Stream(Arc::clone(self))) {
             // It has ended without having known of this one.
             self.cut(&self.shared.error());
@@ -166,60 +166,6 @@ impl Cell {
             }
             Ok(())
         })
-    }
-
-    /// Answers, with all of `content` if there is room for that: then nothing follows.
-    pub(super) fn respond(
-        self: &Arc<Self>,
-        head: Box<response::Parts>,
-        content: &mut Bytes,
-        mut end_stream: bool,
-    ) -> Result<(), Error> {
-        let mut state = self.lock();
-        if let Some(error) = state.error() {
-            return Err(error.clone());
-        }
-        let is_whole = !content.is_empty() && content.len() <= self.shared.max_send_queue;
-        let mut content = if is_whole { mem::take(content) } else { Bytes::new() };
-        end_stream |= is_whole;
-        state.sending.finished |= end_stream;
-        state.sending.untried = is_whole;
-        let Some(key) = state.key.filter(|_| !state.noticed) else {
-            // It has to stay behind what is wanted already.
-            let first = !mem::replace(&mut state.noticed, true);
-            state.wants.more().sections.push(Section::Response(head, end_stream && !is_whole));
-            if is_whole {
-                let length = content.len();
-                state.send(&mut content, length);
-                state.wants.more().end = Some(End::Finish);
-            }
-            drop(state);
-            if first {
-                self.notice();
-            }
-            return Ok(());
-        };
-        state.sending.unsent += content.len();
-        drop(state);
-        let answer = Answer { cell: Arc::clone(self), key, head, content, end_stream };
-        if !self.shared.notice(Notice::Answer(answer)) {
-            self.cut(&self.shared.error());
-        }
-        Ok(())
-    }
-
-    /// The connection has tried to send the last of what was given. If it could not, whoever waits for that is told.
-    pub(super) fn tried(&self) {
-        let mut state = self.lock_to_wake();
-        if mem::take(&mut state.sending.untried) {
-            let Locked { state, woken } = &mut state;
-            woken.add(&mut state.sending.waker);
-        }
-    }
-
-    /// Whether the connection has not tried yet to send the last of what was given.
-    pub(super) fn is_untried(&self) -> bool {
-        self.lock().sending.untried
     }
 
     pub(super) fn send_section(self: &Arc<Self>, section: Section) -> Result<(), Error> {

@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::cell::Cell;
+use super::events::Late;
 use super::server::Incoming;
 use super::shared::{Answer, Known, Notice, Shared};
 use super::timer::Timer;
@@ -43,6 +44,7 @@ pub(super) struct Driver<T> {
     pub(super) incoming: VecDeque<Incoming>,
     /// Streams of which the last was given since something was sent.
     pub(super) untried: Vec<StreamKey>,
+    pub(super) late: Vec<Late>,
     pub(super) pings: VecDeque<oneshot::Sender<Duration>>,
     /// Whether nobody makes requests any more.
     pub(super) is_unneeded: bool,
@@ -50,8 +52,9 @@ pub(super) struct Driver<T> {
     has_yielded: bool,
     needs_flush: bool,
     timer: Timer,
-    /// When memory that is kept for more streams is given back, if there are none then.
+    /// When memory that is kept for more streams is given back, if there are none then; and whether there is some.
     unused: Option<Instant>,
+    pub(super) is_used: bool,
     write_timeout: Option<Duration>,
     /// When the transport has taken nothing for too long.
     stalled: Option<Instant>,
@@ -95,12 +98,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             waiting: Waiting::default(),
             incoming: VecDeque::new(),
             untried: Vec::new(),
+            late: Vec::new(),
             pings: VecDeque::new(),
             is_unneeded: false,
             has_yielded: false,
             needs_flush: false,
             timer: Timer::default(),
             unused: None,
+            is_used: true,
             stalled: None,
             stage: Stage::Open,
             error: None,
@@ -297,11 +302,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let due = self.core.timeout().map(Instant::from_std);
-        let deadlines = [due, self.stalled, self.unused];
+        let late = self.late.iter().map(|late| late.deadline).min();
+        let deadlines = [due, self.stalled, self.unused, late];
         let Some(deadline) = deadlines.into_iter().flatten().min() else { return Poll::Pending };
         let now = ready!(self.timer.poll(cx, deadline));
         if self.unused.is_some_and(|unused| unused <= now) {
             self.shrink();
+            return Poll::Ready(Ok(()));
+        }
+        if late.is_some_and(|late| late <= now) {
+            self.end_late(now);
             return Poll::Ready(Ok(()));
         }
         if self.stalled.is_some_and(|stalled| stalled <= now) {
@@ -313,7 +323,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// Everything is written: holds no memory for what may come, but for streams that may come soon.
     fn rest(&mut self) {
         transport::recall(self.core.output());
-        if self.core.open_streams() == 0 && self.unused.is_none() {
+        if self.core.open_streams() == 0 && self.is_used && self.unused.is_none() {
             self.unused = Instant::now().checked_add(UNUSED);
         }
     }
@@ -322,6 +332,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     fn shrink(&mut self) {
         self.unused = None;
         if self.core.open_streams() == 0 {
+            self.is_used = false;
             self.core.shrink();
             (self.cells, self.notices, self.untried) = <_>::default();
             self.incoming.shrink_to_fit();

@@ -1,6 +1,8 @@
 //! Between the connection's state and its streams' cells.
 
+use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -16,6 +18,23 @@ use crate::error::Error;
 use crate::error_code::ErrorCode;
 use crate::event::{Event, Progress};
 use crate::streams::StreamKey;
+
+/// The last of what was sent on a stream, that was to leave soon and did not.
+#[derive(Debug)]
+pub(super) struct Late {
+    key: StreamKey,
+    /// How much it was.
+    left: usize,
+    /// Until when some more of it has to leave.
+    pub(super) deadline: Instant,
+}
+
+impl Late {
+    fn new(key: StreamKey, left: usize) -> Self {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        Self { key, left, deadline: Instant::now() + PATIENCE }
+    }
+}
 
 /// What handles want.
 impl<T> Driver<T> {
@@ -174,6 +193,7 @@ impl<T> Driver<T> {
     }
 
     fn register(&mut self, key: StreamKey, cell: &Arc<Cell>) {
+        self.is_used = true;
         if self.cells.len() <= key.index() {
             self.cells.resize_with(key.index() + 1, || None);
         }
@@ -282,8 +302,31 @@ impl<T> Driver<T> {
     /// All was sent that could be: whoever waits for the end of a stream is told if it could not.
     pub(super) fn tell_tried(&mut self) {
         while let Some(key) = self.untried.pop() {
-            if let Some(cell) = self.cell(key) {
-                cell.tried();
+            let left = self.cell(key).map_or(0, |cell| cell.tried());
+            if left > 0 {
+                if self.late.len() == self.late.capacity() {
+                    // There are no more than there are streams, or twice as many.
+                    let mut late = mem::take(&mut self.late);
+                    late.retain(|late| self.cell(late.key).is_some());
+                    late.reserve(late.len().max(4));
+                    self.late = late;
+                }
+                self.late.push(Late::new(key, left));
+            }
+        }
+        let (room, room_of_stream) = self.core.room();
+        self.shared.set_room(room, room_of_stream);
+    }
+
+    /// Ends the streams of which nothing has left for too long of what nobody else waits for.
+    pub(super) fn end_late(&mut self, now: Instant) {
+        for late in mem::take(&mut self.late) {
+            let left = self.cell(late.key).map_or(0, |cell| cell.unsent());
+            match left {
+                0 => {}
+                _ if now < late.deadline => self.late.push(late),
+                _ if left < late.left => self.late.push(Late::new(late.key, left)),
+                _ => self.core.reset(late.key, ErrorCode::CANCEL),
             }
         }
     }

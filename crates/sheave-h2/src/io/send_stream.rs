@@ -106,6 +106,14 @@ impl SendStream {
         self.cell.is_untried()
     }
 
+    /// Whether what is queued is all but sure to leave soon, after the [end](Self::finish), if no more than `total` bytes were
+    /// sent in all: the windows are known to have room for it. Then there is no need to wait in
+    /// [`poll_sent`](Self::poll_sent), and the stream may be dropped: if it does not leave after all, in 10 s, the connection
+    /// resets the stream.
+    pub fn assure(&mut self, total: u64) -> bool {
+        self.cell.assure(total)
+    }
+
     /// Whether the peer has ended what it sends. What of it was not read is still there.
     pub fn peer_has_ended(&self) -> bool {
         self.cell.has_all()

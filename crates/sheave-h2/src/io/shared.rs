@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -30,6 +30,9 @@ pub(super) struct Common {
     pub(super) release_at: usize,
     /// Whether it is told of the least.
     congested: AtomicBool,
+    /// How much more can leave of what is sent next, of all streams and of a new one, in bytes.
+    room: AtomicUsize,
+    room_of_stream: AtomicUsize,
     pub(super) known: watch::Receiver<Known>,
 }
 
@@ -88,6 +91,8 @@ impl Shared {
             max_send_queue: config.max_send_queue.max(1),
             release_at: (config.initial_window_size as usize / 2).clamp(1, MOST),
             congested: AtomicBool::new(false),
+            room: AtomicUsize::new(0),
+            room_of_stream: AtomicUsize::new(0),
             known,
         }))
     }
@@ -160,6 +165,18 @@ impl Common {
 
     fn notices(&self) -> MutexGuard<'_, Notices> {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_room(&self, room: usize, room_of_stream: usize) {
+        self.room.store(room, Ordering::Relaxed);
+        self.room_of_stream.store(room_of_stream, Ordering::Relaxed);
+    }
+
+    /// Takes so much of the room, if it is there, for a stream on which no more than `total` is sent in all.
+    pub(super) fn take_room(&self, length: usize, total: u64) -> bool {
+        let less = |room: usize| room.checked_sub(length);
+        total <= self.room_of_stream.load(Ordering::Relaxed) as u64
+            && self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
     pub(super) fn is_congested(&self) -> bool {

@@ -38,6 +38,8 @@ pub(super) struct Sending {
     pub(super) finished: bool,
     /// Whether the connection has not tried yet to send the last of it.
     pub(super) untried: bool,
+    /// Whether nobody waits for the last of it to leave.
+    pub(super) assured: bool,
     /// Whether the connection is to end it, on an opened stream of which nothing else is wanted that is seldom.
     pub(super) ends: bool,
     pub(super) waker: Option<Waker>,

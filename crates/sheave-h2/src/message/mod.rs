@@ -11,7 +11,8 @@ pub(crate) use self::write::{
 use std::fmt;
 
 /// What an extended CONNECT is for: its `:protocol` (RFC 8441 §4). It is among the
-/// [extensions](http::Request::extensions) of a request that is to be sent, and of one that was [accepted](crate::io::server::Connection::accept).
+/// [extensions](http::Request::extensions) of a request that is to be sent, and of one that `io::server::Connection::accept`
+/// gives.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Protocol(Name);
 

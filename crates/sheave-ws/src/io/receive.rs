@@ -313,7 +313,8 @@ impl ReceiveLoop {
                         return Poll::Pending;
                     }
                     // A peer that goes on sending is no reason to wait, and takes time all the same.
-                    if (waiting || draining) && !self.is_overdue(cx, link) && waiting {
+                    let is_overdue = (waiting || draining) && self.is_overdue(cx, link);
+                    if waiting && !is_overdue {
                         return Poll::Pending;
                     }
                 }

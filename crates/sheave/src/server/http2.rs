@@ -112,7 +112,8 @@ where
     async move {
         // Dropped before the part, which lasts as long as anything of the task's.
         let home = home;
-        let mut handled = pin!(handle(&*part.exchanges.handler, request));
+        let mut handled = Box::pin(handle(&*part.exchanges.handler, request));
+        // Boxed: the task is moved a few times before it begins, and once more when it ends.
         // As `instrument` would, which keeps the span once more for each task.
         let handled = poll_fn(|cx| part.exchanges.span.in_scope(|| handled.as_mut().poll(cx))).await;
         if let Some(end) = end(handled, &home, &part.exchanges) {
