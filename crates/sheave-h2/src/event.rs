@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use http::{HeaderMap, Request, Response};
 
 use crate::error::{Error, GoAwayReason};
+use crate::message::Protocol;
 use crate::stream_id::StreamId;
 use crate::streams::StreamKey;
 
@@ -15,13 +16,14 @@ use crate::streams::StreamKey;
 pub enum Event {
     /// It said what it lets us do: at first, and whenever that changes.
     Settings,
-    /// A client wants something. CONNECT with a [`Protocol`](crate::Protocol) among the extensions is an extended one
-    /// (RFC 8441 §4).
+    /// A client wants something.
     Request {
         /// Its stream.
         stream: StreamKey,
         /// What it wants.
         request: Box<Request<()>>,
+        /// What an extended CONNECT (RFC 8441 §4) is for. It is not among the request's extensions.
+        protocol: Option<Protocol>,
         /// There is no content, nor are there trailers.
         end_stream: bool,
     },

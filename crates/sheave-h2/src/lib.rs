@@ -8,6 +8,7 @@ mod connection;
 mod error;
 mod error_code;
 mod event;
+mod few;
 mod flow;
 pub mod frame;
 #[cfg(feature = "tokio")]

@@ -272,7 +272,7 @@ impl Exchanges {
             return;
         }
         match event {
-            Event::Request { stream, request, end_stream } => {
+            Event::Request { stream, request, end_stream, .. } => {
                 self.respond(stream, request.method() == Method::CONNECT, end_stream);
             }
             Event::Response { stream, end_stream, .. } => {

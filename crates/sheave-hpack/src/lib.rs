@@ -57,7 +57,7 @@ pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use error::Error;
 pub use field::Field;
-pub use list::{FieldList, Fields};
+pub use list::{FieldList, Fields, SharedFields};
 
 /// The size of a dynamic table at the beginning of an HTTP/2 connection (RFC 9113 §6.5.2).
 const DEFAULT_TABLE_SIZE: usize = 4096;

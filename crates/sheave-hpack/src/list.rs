@@ -69,17 +69,10 @@ impl FieldList {
         Fields { spans: self.spans.iter(), octets: &self.octets[..self.used] }
     }
 
-    /// The fields, and each one's value once more as a part of memory that all of them share: what
-    /// `HeaderValue::from_maybe_shared` takes without another copy. One allocation, made for this call; it lives as
-    /// long as one of the values.
-    pub fn iter_shared(&self) -> impl ExactSizeIterator<Item = (Field<'_>, Bytes)> {
-        let all = Bytes::copy_from_slice(&self.octets[..self.used]);
-        let mut at = 0;
-        self.iter().map(move |field| {
-            let start = at + field.name.len();
-            at = start + field.value.len();
-            (field, all.slice(start..at))
-        })
+    /// The same fields in memory that their values can share: what `HeaderValue::from_maybe_shared` takes without
+    /// another copy. It is made for this call, and lives as long as one of the values.
+    pub fn share(&self) -> SharedFields<'_> {
+        SharedFields { spans: &self.spans, octets: share(&self.octets[..self.used]) }
     }
 
     /// How many fields there are.
@@ -220,6 +213,64 @@ impl fmt::Debug for FieldList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self).finish()
     }
+}
+
+/// The fields of a [`FieldList`], in memory that can be shared.
+pub struct SharedFields<'a> {
+    spans: &'a [Span],
+    octets: Bytes,
+}
+
+impl SharedFields<'_> {
+    /// The fields.
+    pub fn iter(&self) -> Fields<'_> {
+        Fields { spans: self.spans.iter(), octets: &self.octets }
+    }
+
+    /// A value of [these](Self::iter), as a part of the memory that all of them share.
+    ///
+    /// # Panics
+    /// If it is not one of theirs.
+    pub fn part(&self, value: &[u8]) -> Bytes {
+        self.octets.slice_ref(value)
+    }
+}
+
+impl<'a> IntoIterator for &'a SharedFields<'_> {
+    type Item = Field<'a>;
+    type IntoIter = Fields<'a>;
+
+    fn into_iter(self) -> Fields<'a> {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for SharedFields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+/// A copy to share. Of a few octets it is one allocation, where `Bytes` take another as soon as they are shared.
+fn share(octets: &[u8]) -> Bytes {
+    match octets.len() {
+        0..=64 => share_few::<64>(octets),
+        65..=128 => share_few::<128>(octets),
+        129..=256 => share_few::<256>(octets),
+        _ => Bytes::copy_from_slice(octets),
+    }
+}
+
+fn share_few<const ROOM: usize>(octets: &[u8]) -> Bytes {
+    struct Few<const ROOM: usize>([u8; ROOM], usize);
+    impl<const ROOM: usize> AsRef<[u8]> for Few<ROOM> {
+        fn as_ref(&self) -> &[u8] {
+            &self.0[..self.1]
+        }
+    }
+    let mut few = Few([0; ROOM], octets.len());
+    few.0[..octets.len()].copy_from_slice(octets);
+    Bytes::from_owner(few)
 }
 
 /// The fields of a [`FieldList`].

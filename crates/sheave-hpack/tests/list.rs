@@ -19,7 +19,7 @@ fn decode_within(decoder: &mut Decoder, limit: usize, block: &[u8]) -> FieldList
 #[test]
 fn a_list_of_fields() {
     let mut list = FieldList::new(1000);
-    assert!(list.is_empty() && list.iter().next().is_none() && list.iter_shared().next().is_none());
+    assert!(list.is_empty() && list.iter().next().is_none() && list.share().iter().next().is_none());
     let block = [indexed(2), literal(NEVER, b"k", b"secret"), literal(WITHOUT, b"", b"")].concat();
     let mut decoder = Decoder::default();
     for _ in 0..3 {
@@ -31,8 +31,10 @@ fn a_list_of_fields() {
         assert!(list.iter().eq(expected));
         assert_eq!(format!("{list:?}"), r#"[":method: GET", "k: (sensitive)", ": "]"#);
         assert_eq!(format!("{list:?}"), format!("{:?}", list.iter()));
-        assert!(list.iter_shared().all(|(field, value)| field.value == value));
-        assert!(list.iter_shared().map(|(field, _)| field).eq(expected));
+        let shared = list.share();
+        assert!(shared.iter().all(|field| field.value == shared.part(field.value)));
+        assert!(shared.iter().eq(expected));
+        assert_eq!(format!("{shared:?}"), format!("{list:?}"));
         list.clear();
         assert_eq!((list.len(), list.is_empty(), list.size()), (0, true, 0));
     }
@@ -44,12 +46,26 @@ fn a_list_of_fields() {
 fn shared_values() {
     let block = [indexed(2), literal(WITHOUT, b"a", b"b"), indexed(16)].concat();
     let mut list = decode_within(&mut Decoder::default(), 1000, &block);
-    let values: Vec<_> = list.iter_shared().map(|(_, value)| value).collect();
+    let shared = list.share();
+    let values: Vec<_> = shared.iter().map(|field| shared.part(field.value)).collect();
     list.clear();
     drop(list);
     assert_eq!(values, ["GET", "b", "gzip, deflate"]);
     let end = values[0].as_ptr_range().end;
     assert_eq!(values[1].as_ptr() as usize - end as usize, "a".len());
+}
+
+/// However long it is in all.
+#[test]
+fn shared_values_of_any_length() {
+    for length in [0, 1, 62, 63, 64, 65, 126, 127, 128, 254, 255, 256, 1000] {
+        let value = vec![b'x'; length];
+        let list = decode_within(&mut Decoder::default(), 2000, &literal(WITHOUT, b"a", &value));
+        let shared = list.share();
+        let values: Vec<_> = shared.iter().map(|field| shared.part(field.value)).collect();
+        drop(list);
+        assert_eq!(values, [value]);
+    }
 }
 
 /// RFC 9113 §6.5.2: 32 for each field.

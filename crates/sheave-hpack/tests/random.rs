@@ -123,7 +123,7 @@ fn noise() {
             _ = decoder.decode(part, random.one_in(9), &mut list);
         }
         _ = decoder.decode(&[], true, &mut list);
-        assert!(list.iter().count() == list.len() && list.iter_shared().count() == list.len());
+        assert!(list.iter().count() == list.len() && list.share().iter().count() == list.len());
         if at % 4 == 0 {
             let whole = decode(&mut Decoder::default(), &block).ok();
             assert_eq!(whole, PlainDecoder::new(4096).decode(&block), "{block:02x?}");

@@ -172,6 +172,10 @@ impl Transmit for Stream {
     fn lingers(&self) -> bool {
         matches!(self.0, Kind::Tunnel(_))
     }
+
+    fn is_untried(&self) -> bool {
+        matches!(&self.0, Kind::Tunnel(tunnel) if tunnel.is_untried())
+    }
 }
 
 impl Transport for Stream {

@@ -12,7 +12,7 @@ pub(crate) struct Table<T> {
 
 impl<T> Table<T> {
     /// How many places keep their memory when none is taken.
-    const KEPT: usize = 16;
+    const KEPT: usize = 64;
 
     /// Takes a place, where there is nothing at first.
     pub(crate) fn take_place(&mut self) -> u32 {

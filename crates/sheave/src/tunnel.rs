@@ -70,20 +70,35 @@ impl Tunnel {
         }
     }
 
-    /// Sends the response; with `end_stream`, nothing follows. An interim one (1xx) is an error, and leaves the request unanswered.
-    pub(crate) fn respond(&mut self, response: Response<()>, end_stream: bool) -> Result<(), h2::Error> {
+    /// Sends the response that opens a WebSocket, as [`answer`](Self::answer).
+    pub(crate) fn grant(&mut self, response: Response<()>) -> Result<(), h2::Error> {
+        let stream = self.unanswered(&response)?.send_response(response, false)?;
+        self.sending =
+            Outlet::Open(Sending { stream, given: 0, is_client: false, finished: false });
+        Ok(())
+    }
+
+    /// Sends the response, and its body if that is not too long. An interim one (1xx) is an error, and leaves the request
+    /// unanswered.
+    pub(crate) fn answer(&mut self, response: Response<()>, body: &mut Bytes) -> Result<(), h2::Error> {
+        let length = body.len();
+        let stream = self.unanswered(&response)?.send_whole(response, body)?;
+        if length > 0 {
+            let finished = body.is_empty();
+            let given = if finished { length as u64 } else { 0 };
+            self.sending = Outlet::Open(Sending { stream, given, is_client: false, finished });
+        }
+        Ok(())
+    }
+
+    fn unanswered(&mut self, response: &Response<()>) -> Result<SendResponse, h2::Error> {
         if response.status().is_informational() {
             return Err(h2::Usage::Malformed("an interim response for the final one").into());
         }
-        let Outlet::Unanswered(respond) = std::mem::replace(&mut self.sending, Outlet::Done) else {
-            return Err(h2::Error::Closed);
-        };
-        let stream = respond.send_response(response, end_stream)?;
-        if !end_stream {
-            let sending = Sending { stream, given: 0, is_client: false, finished: false };
-            self.sending = Outlet::Open(sending);
+        match std::mem::replace(&mut self.sending, Outlet::Done) {
+            Outlet::Unanswered(respond) => Ok(respond),
+            _ => Err(h2::Error::Closed),
         }
-        Ok(())
     }
 
     pub(crate) fn outlet(&mut self) -> &mut Outlet {
@@ -92,6 +107,10 @@ impl Tunnel {
 
     pub(crate) fn departed(&self) -> u64 {
         self.sending.departed()
+    }
+
+    pub(crate) fn is_untried(&self) -> bool {
+        self.sending.is_untried()
     }
 
     pub(crate) fn split(self) -> (TunnelReader, TunnelWriter) {
@@ -168,11 +187,19 @@ impl Outlet {
         self.open()?.poll_send(cx, output)
     }
 
-    /// Sends `body` and then ends the stream's own half. Ready once all of it has left.
+    /// Sends `body` and then ends the stream's own half, if the answer was not all. Ready once all of it has left.
     pub(crate) fn poll_last(&mut self, cx: &mut Context<'_>, body: &mut Bytes) -> Poll<io::Result<()>> {
+        if let Self::Done = self {
+            return Poll::Ready(Ok(()));
+        }
         let sending = self.open()?;
         ready!(sending.poll_send(cx, body))?;
         sending.poll_finish(cx)
+    }
+
+    /// Whether the connection has not tried yet to send what was given last, and tells when it has.
+    pub(crate) fn is_untried(&self) -> bool {
+        matches!(self, Self::Open(sending) if sending.finished && sending.stream.is_untried())
     }
 
     /// Ends the stream's own half. Ready once all that was sent before has left.

@@ -8,7 +8,7 @@ use crate::error::Violation;
 use crate::error_code::ErrorCode;
 use crate::event::Event;
 use crate::frame::{Headers, RstStream};
-use crate::message::{self, Malformed, Protocol};
+use crate::message::{self, Malformed, Read};
 use crate::priority::Priority;
 use crate::stream::{Closed, Expects, State, Stream};
 use crate::stream_id::StreamId;
@@ -37,14 +37,12 @@ impl Connection {
         if fields.is_overflowed() {
             return self.refuse_large(id, end_stream, now);
         }
-        let request = message::read_request(fields).map_err(&malformed)?;
-        let headers = request.headers();
-        let is_extended = request.extensions().get::<Protocol>().is_some();
+        let Read { request, protocol, length, priority } =
+            message::read_request(fields).map_err(&malformed)?;
         // RFC 8441 §3
-        if is_extended && !self.local.told().enable_connect_protocol {
+        if protocol.is_some() && !self.local.told().enable_connect_protocol {
             return Err(malformed("an extended CONNECT, which was not offered"));
         }
-        let length = message::content_length(headers).map_err(&malformed)?;
         let mut stream = self.new_stream(id);
         stream.state = if end_stream { State::HalfClosedRemote } else { State::Open };
         stream.is_counted = true;
@@ -57,13 +55,13 @@ impl Connection {
         // RFC 9110 §9.3.2
         stream.sending.content_left = (request.method() == Method::HEAD).then_some(0);
         // RFC 9218 §5, §7: the frame has the last word.
-        if let Some(priority) = announced.or_else(|| Priority::of(headers)) {
+        if let Some(priority) = announced.or(priority) {
             stream.sending.priority = priority;
             stream.sending.is_prioritized = true;
         }
         self.open[1] += 1;
         let stream = self.streams.insert(stream);
-        Ok(Some(Event::Request { stream, request: request.into(), end_stream }))
+        Ok(Some(Event::Request { stream, request: request.into(), protocol, end_stream }))
     }
 
     /// The priority that was announced of a stream that opens now. Those below it never will.
@@ -211,7 +209,7 @@ impl Connection {
         if fields.is_overflowed() {
             return Err(malformed("more fields than MAX_HEADER_LIST_SIZE"));
         }
-        let request = message::read_request(fields).map_err(&malformed)?;
+        let Read { request, length, .. } = message::read_request(fields).map_err(&malformed)?;
         // RFC 9113 §8.4: cacheable, safe, without content.
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(malformed("a promise of something unsafe"));
@@ -219,7 +217,7 @@ impl Connection {
         if request.uri().authority().is_none() {
             return Err(malformed("a promise without :authority"));
         }
-        if message::content_length(request.headers()).map_err(&malformed)?.is_some_and(|length| length > 0) {
+        if length.is_some_and(|length| length > 0) {
             return Err(malformed("a promise of a request with content"));
         }
         // RFC 9113 §10.5: those that are reserved are not counted, but limited all the same.

@@ -264,9 +264,9 @@ impl Connection {
         self.progress.push_back(Progress::Closed(key));
         self.late = self.late.saturating_add(MAX_LATE);
         for section in stream.sending.sections {
-            if let Section::Promise(promised, _) = section {
+            if let Section::Promise(promise) = section {
                 // The peer never hears of it.
-                self.close(promised, closed);
+                self.close(promise.0, closed);
             }
         }
     }

@@ -76,10 +76,20 @@ impl Connection {
     pub fn respond(
         &mut self,
         key: StreamKey,
-        mut response: response::Parts,
+        response: response::Parts,
         end_stream: bool,
     ) -> Result<(), Error> {
         message::check_response(&response)?;
+        self.respond_checked(key, response.into(), end_stream)
+    }
+
+    /// As [`respond`](Self::respond), with a response that was [checked](message::check_response).
+    pub(crate) fn respond_checked(
+        &mut self,
+        key: StreamKey,
+        mut response: Box<response::Parts>,
+        end_stream: bool,
+    ) -> Result<(), Error> {
         let status = response.status;
         if end_stream && status.is_informational() {
             return Err(Usage::Malformed("an interim response that ends the stream").into());
@@ -113,7 +123,7 @@ impl Connection {
             sending.ending = end_stream.then_some(Ending::EndStream);
             stream.is_tunnel = is_tunnel;
         }
-        stream.sending.sections.push(Section::Response(Box::new(response)));
+        stream.sending.sections.push(Section::Response(response));
         self.push_head(key);
         Ok(())
     }
@@ -156,7 +166,7 @@ impl Connection {
         self.open[0] += 1;
         let promised = self.streams.insert(stream);
         if let Some(parent) = self.streams.get_mut(key) {
-            parent.sending.sections.push(Section::Promise(promised, Box::new(request)));
+            parent.sending.sections.push(Section::Promise(Box::new((promised, request))));
         }
         self.push_head(key);
         Ok(promised)

@@ -81,17 +81,10 @@ impl Connection {
     fn transmit_section(&mut self, key: StreamKey) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let sending = &mut stream.sending;
-        if sending.sections.is_empty() {
-            return;
-        }
-        let section = sending.sections.remove(0);
+        let Some(section) = sending.sections.pop() else { return };
         let end_stream = sending.sections.is_empty()
             && sending.queue.is_empty()
             && matches!(sending.ending, Some(Ending::EndStream));
-        if sending.sections.is_empty() {
-            // Most streams have no more.
-            sending.sections = Vec::new();
-        }
         match section {
             Section::Request(parts) => {
                 self.encoder.encode(message::request_fields(&parts), &mut self.encoded);
@@ -104,8 +97,9 @@ impl Connection {
                 self.sent(key, Frame::Headers { end_stream });
             }
             // It may have been reset meanwhile.
-            Section::Promise(promised, _) if self.streams.get(promised).is_none() => {}
-            Section::Promise(promised, parts) => {
+            Section::Promise(promise) if self.streams.get(promise.0).is_none() => {}
+            Section::Promise(promise) => {
+                let (promised, parts) = *promise;
                 self.encoder.encode(message::request_fields(&parts), &mut self.encoded);
                 self.write_block(key.id(), Some(promised.id()), false);
                 self.sent(promised, Frame::Promise);

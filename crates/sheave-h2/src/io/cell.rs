@@ -30,9 +30,9 @@ pub(super) struct Cell {
 }
 
 /// A state to look at and to change. Whoever is to be woken is, once it is let go of: wakers may do anything.
-struct Locked<'a> {
-    state: MutexGuard<'a, State>,
-    woken: Woken,
+pub(super) struct Locked<'a> {
+    pub(super) state: MutexGuard<'a, State>,
+    pub(super) woken: Woken,
 }
 
 impl Deref for Locked<'_> {
@@ -51,16 +51,16 @@ impl DerefMut for Locked<'_> {
 
 impl Cell {
     pub(super) fn new(shared: Shared, key: Option<StreamKey>) -> Arc<Self> {
-        let state = Mutex::new(State { key, ..State::default() });
+        let state = Mutex::new(State::new(key));
         Arc::new(Self { state, shared })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// To change what others may wait for.
-    fn lock_to_wake(&self) -> Locked<'_> {
+    pub(super) fn lock_to_wake(&self) -> Locked<'_> {
         Locked { state: self.lock(), woken: Woken::default() }
     }
 
@@ -90,7 +90,7 @@ impl Cell {
     }
 
     /// Tells the connection that something is wanted.
-    fn notice(self: &Arc<Self>) {
+    pub(super) fn notice(self: &Arc<Self>) {
         if !self.shared.notice(Notice::Stream(Arc::clone(self))) {
             // It has ended without having known of this one.
             self.cut(&self.shared.error());
@@ -130,7 +130,7 @@ impl Cell {
         if state.sending.unsent == 0 {
             return Poll::Ready(Ok(()));
         }
-        if let Some(error) = state.error.as_deref() {
+        if let Some(error) = state.error() {
             return Poll::Ready(Err(error.clone()));
         }
         state.sending.waker = Some(cx.waker().clone());
@@ -140,7 +140,7 @@ impl Cell {
     /// Ready once the stream has failed, or was reset by the peer.
     pub(super) fn poll_failed(&self, cx: &Context<'_>) -> Poll<Error> {
         let mut state = self.lock();
-        match state.error.as_deref() {
+        match state.error() {
             Some(error) => Poll::Ready(error.clone()),
             None => {
                 state.sending.waker = Some(cx.waker().clone());
@@ -159,14 +159,18 @@ impl Cell {
         self.try_want(|state| {
             state.check_sending()?;
             state.sending.finished = true;
-            state.wants.more().end = Some(end);
+            state.sending.untried = true;
+            match end {
+                End::Finish if state.key.is_some() && state.wants.more.is_none() => state.sending.ends = true,
+                end => state.wants.more().end = Some(end),
+            }
             Ok(())
         })
     }
 
     pub(super) fn send_section(self: &Arc<Self>, section: Section) -> Result<(), Error> {
         self.try_want(|state| {
-            if let Some(error) = state.error.as_deref() {
+            if let Some(error) = state.error() {
                 return Err(error.clone());
             }
             state.sending.finished |=
@@ -180,7 +184,7 @@ impl Cell {
     pub(super) fn drop_sender(self: &Arc<Self>) {
         let mut state = self.lock();
         state.sending.waker = None;
-        let finished = state.sending.finished || state.error.is_some();
+        let finished = state.sending.finished || state.has_failed();
         drop(state);
         if !finished {
             self.reset(ErrorCode::CANCEL);
@@ -235,7 +239,7 @@ impl Cell {
         if state.receiving.complete {
             return Poll::Ready(None);
         }
-        if let Some(error) = state.error.as_deref() {
+        if let Some(error) = state.error() {
             return Poll::Ready(Some(Err(error.clone())));
         }
         state.receiving.waker = Some(cx.waker().clone());
@@ -290,7 +294,7 @@ impl Cell {
             state.rest.take_if(|rest| rest.is_empty());
             return Poll::Ready(found);
         }
-        if let Some(error) = state.error.as_deref() {
+        if let Some(error) = state.error() {
             return Poll::Ready(Err(error.clone()));
         }
         state.receiving.waker = Some(cx.waker().clone());
@@ -305,7 +309,7 @@ impl Cell {
     /// The next promise; `None` when no more come.
     pub(super) fn poll_promise(&self, cx: &Context<'_>) -> Poll<Option<(Request<()>, ResponseFuture)>> {
         let mut state = self.lock();
-        let ended = state.error.is_some() || state.receiving.complete || state.receiving.unwanted;
+        let ended = state.has_failed() || state.receiving.complete || state.receiving.unwanted;
         let rest = state.rest.get_or_insert_default();
         match rest.promises.pop_front() {
             Some(promise) => Poll::Ready(Some(promise)),
@@ -327,10 +331,14 @@ impl Cell {
         state.receiving.unwanted = true;
         state.receiving.waker = None;
         state.wants.released += unread;
-        if !state.receiving.complete && state.error.is_none() {
-            state.wants.more().stop = Some(code);
+        if !state.receiving.complete && !state.has_failed() {
+            if code == ErrorCode::NO_ERROR && state.key.is_some() {
+                state.receiving.stops = true;
+            } else {
+                state.wants.more().stop = Some(code);
+            }
         }
-        let wants = state.wants.more.is_some() || state.wants.released > 0;
+        let wants = state.wants.more.is_some() || state.wants.released > 0 || state.receiving.stops;
         state.no_more_promises();
         drop(state);
         if wants {
@@ -341,7 +349,7 @@ impl Cell {
     /// Ready once the stream is opened.
     pub(super) fn poll_opened(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if state.key.is_some() || state.error.is_some() {
+        if state.key.is_some() || state.has_failed() {
             return Poll::Ready(());
         }
         state.rest.get_or_insert_default().opened = Some(cx.waker().clone());
@@ -351,20 +359,33 @@ impl Cell {
 
 /// For the connection.
 impl Cell {
-    /// What is wanted by now. If that is no more than content, it is sent where it lies, so that its memory is used again.
-    pub(super) fn take_wants(&self, send: impl FnOnce(StreamKey, &mut Chunks) -> Result<(), Error>) -> Taken {
+    /// What is wanted by now. What of it is often is done at once, by `send`, which sends content and perhaps its end: content
+    /// is sent where it lies, so that its memory is used again.
+    pub(super) fn take_wants(
+        &self,
+        send: impl FnOnce(StreamKey, &mut Chunks, bool) -> Result<(), Error>,
+    ) -> Taken {
         let mut state = self.lock();
-        state.noticed = false;
-        let (key, wants) = (state.key, &mut state.wants);
+        let State { key, noticed, wants, sending, receiving, .. } = &mut *state;
+        *noticed = false;
+        let (ends, stops) = (mem::take(&mut sending.ends), mem::take(&mut receiving.stops));
         let Some(key) = key.filter(|_| wants.more.is_none()) else {
-            return Taken::All(key, mem::take(wants));
+            let mut wants = mem::take(wants);
+            if ends {
+                wants.more().end = Some(End::Finish);
+            }
+            if stops {
+                wants.more().stop = Some(ErrorCode::NO_ERROR);
+            }
+            return Taken::All(*key, wants);
         };
         let released = mem::take(&mut wants.released);
-        let sent = if wants.content.is_empty() { Ok(()) } else { send(key, &mut wants.content) };
+        let sent =
+            if wants.content.is_empty() && !ends { Ok(()) } else { send(key, &mut wants.content, ends) };
         if sent.is_err() {
             wants.content = Chunks::default();
         }
-        Taken::Content(key, released, sent)
+        Taken::Content { key, sent, released, stops }
     }
 
     /// What is wanted of a stream that is to be opened.
@@ -382,7 +403,7 @@ impl Cell {
         later.content.append_to(&mut now.content);
         if let Some(later) = later.more {
             let now = now.more();
-            now.sections.extend(later.sections);
+            later.sections.for_each(|section| now.sections.push(section));
             now.end = later.end.or(now.end.take());
             now.stop = later.stop.or(now.stop);
             now.reset = later.reset.or(now.reset);
@@ -498,7 +519,7 @@ impl Cell {
             state.fail(error.clone());
             mem::take(&mut state.wants)
         };
-        for section in wants.more.map_or_else(Vec::new, |more| more.sections) {
+        for section in wants.more.map(|more| more.sections).into_iter().flatten() {
             if let Section::Promise(_, promised) = section {
                 promised.cut(error);
             }
@@ -515,7 +536,7 @@ impl Cell {
 
 impl Locked<'_> {
     fn fail(&mut self, error: Error) {
-        self.error.get_or_insert_with(|| error.into());
+        self.ended(error);
         let Locked { state, woken } = self;
         let State { sending, receiving, rest, .. } = &mut **state;
         woken.add(&mut sending.waker);

@@ -7,15 +7,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Buf;
-use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::cell::Cell;
-use super::recv_stream::RecvStream;
-use super::server::SendResponse;
-use super::shared::{Known, Notice, Shared};
+use super::server::Incoming;
+use super::shared::{Answer, Known, Notice, Shared};
 use super::timer::Timer;
 use super::transport::{self, Input};
 use super::waiting::Waiting;
@@ -44,7 +42,9 @@ pub(super) struct Driver<T> {
     /// Requests that wait to be let open a stream.
     pub(super) waiting: Waiting,
     /// Requests that were received and not accepted.
-    pub(super) incoming: VecDeque<(Request<RecvStream>, SendResponse)>,
+    pub(super) incoming: VecDeque<Incoming>,
+    /// Streams of which the last was given since something was sent.
+    pub(super) untried: Vec<StreamKey>,
     pub(super) pings: VecDeque<oneshot::Sender<Duration>>,
     /// Whether nobody makes requests any more.
     pub(super) is_unneeded: bool,
@@ -52,6 +52,9 @@ pub(super) struct Driver<T> {
     has_yielded: bool,
     needs_flush: bool,
     timer: Timer,
+    /// When memory that is kept for more streams is given back, if there are none then; and whether there is some.
+    unused: Option<Instant>,
+    pub(super) is_used: bool,
     write_timeout: Option<Duration>,
     /// When the transport has taken nothing for too long.
     stalled: Option<Instant>,
@@ -75,6 +78,8 @@ enum Stage {
 
 /// How long the peer has to end the transport after us.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long memory is kept for more streams after the last one has ended.
+const UNUSED: Duration = Duration::from_secs(1);
 /// How often is read before something is written.
 const READS: usize = 16;
 
@@ -94,11 +99,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             known,
             waiting: Waiting::default(),
             incoming: VecDeque::new(),
+            untried: Vec::new(),
             pings: VecDeque::new(),
             is_unneeded: false,
             has_yielded: false,
             needs_flush: false,
             timer: Timer::default(),
+            unused: None,
+            is_used: true,
             stalled: None,
             stage: Stage::Open,
             error: None,
@@ -151,7 +159,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                     return Poll::Pending;
                 }
                 let before = self.core.open_streams();
-                match self.poll_transmit(cx) {
+                let transmitted = self.poll_transmit(cx);
+                self.tell_tried();
+                match transmitted {
                     Poll::Ready(Ok(())) => {
                         self.has_yielded = false;
                         self.rest();
@@ -293,8 +303,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let due = self.core.timeout().map(Instant::from_std);
-        let Some(deadline) = [due, self.stalled].into_iter().flatten().min() else { return Poll::Pending };
+        let deadlines = [due, self.stalled, self.unused];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else { return Poll::Pending };
         let now = ready!(self.timer.poll(cx, deadline));
+        if self.unused.is_some_and(|unused| unused <= now) {
+            self.shrink();
+            return Poll::Ready(Ok(()));
+        }
         if self.stalled.is_some_and(|stalled| stalled <= now) {
             return Poll::Ready(Err(Error::Timeout(Timeout::Write)));
         }
@@ -302,14 +317,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         Poll::Ready(self.core.handle_timeout(self.now))
     }
 
-    /// Everything is written: holds no memory for what may come.
+    /// Everything is written: holds no memory for what may come, but for streams that may come soon.
     fn rest(&mut self) {
         transport::recall(self.core.output());
+        if self.core.open_streams() == 0 && self.is_used && self.unused.is_none() {
+            self.unused = Instant::now().checked_add(UNUSED);
+        }
+    }
+
+    /// Gives back what is kept for streams, if there are none.
+    fn shrink(&mut self) {
+        self.unused = None;
         if self.core.open_streams() == 0 {
+            self.is_used = false;
             self.core.shrink();
-            self.cells = Vec::new();
-            self.notices = Vec::new();
+            (self.cells, self.notices, self.untried) = <_>::default();
+            self.incoming.shrink_to_fit();
             self.shared.rest();
+            // Only a new deadline needs one.
+            self.timer = Timer::default();
         }
     }
 
@@ -341,8 +367,9 @@ impl<T> Driver<T> {
             known.error.get_or_insert_with(|| error.clone());
         });
         for notice in self.shared.close() {
-            if let Notice::Stream(cell) = notice {
-                cell.cut(error);
+            match notice {
+                Notice::Stream(cell) | Notice::Answer(Answer { cell, .. }) => cell.cut(error),
+                Notice::Ping(_) | Notice::Shutdown | Notice::Unneeded => {}
             }
         }
         for (key, cell) in self.cells.drain(..).flatten() {

@@ -6,9 +6,10 @@ use super::cell::Cell;
 use super::client::ResponseFuture;
 use super::driver::Driver;
 use super::recv_stream::RecvStream;
-use super::server::SendResponse;
-use super::shared::Notice;
+use super::server::{Incoming, SendResponse};
+use super::shared::{Answer, Notice};
 use super::wants::{End, More, Section, Taken, Wants};
+use crate::chunks::Chunks;
 use crate::error::Error;
 use crate::error_code::ErrorCode;
 use crate::event::{Event, Progress};
@@ -19,6 +20,7 @@ impl<T> Driver<T> {
     pub(super) fn heed(&mut self, notice: Notice) {
         match notice {
             Notice::Stream(cell) => self.attend(&cell),
+            Notice::Answer(answer) => self.answer(answer),
             Notice::Ping(answer) => {
                 if self.core.ping(self.now) {
                     self.pings.push_back(answer);
@@ -35,11 +37,24 @@ impl<T> Driver<T> {
     }
 
     fn attend(&mut self, cell: &Arc<Cell>) {
-        let core = &mut self.core;
-        match cell.take_wants(|key, content| core.send_chunks(key, content)) {
-            Taken::Content(key, released, sent) => {
+        let (core, untried) = (&mut self.core, &mut self.untried);
+        let send = |key, content: &mut Chunks, ends| {
+            if !content.is_empty() {
+                core.send_chunks(key, content)?;
+            }
+            if ends {
+                untried.push(key);
+                core.finish(key)?;
+            }
+            Ok(())
+        };
+        match cell.take_wants(send) {
+            Taken::Content { key, sent, released, stops } => {
                 self.release(key, released);
                 self.conclude(key, cell, sent);
+                if stops {
+                    self.core.stop(key, ErrorCode::NO_ERROR);
+                }
             }
             Taken::All(Some(key), wants) => self.fulfil(key, cell, wants),
             Taken::All(None, wants) if !wants.is_request() => {
@@ -76,7 +91,7 @@ impl<T> Driver<T> {
         if !wants.is_request() {
             return;
         }
-        let Section::Request(request, end_stream) = wants.more().sections.remove(0) else { return };
+        let Some(Section::Request(request, end_stream)) = wants.more().sections.pop() else { return };
         match self.core.open(*request, end_stream) {
             Ok(key) => {
                 self.register(key, cell);
@@ -95,7 +110,7 @@ impl<T> Driver<T> {
         for section in sections {
             match section {
                 Section::Response(response, end_stream) => {
-                    result = result.and_then(|()| self.core.respond(key, *response, end_stream));
+                    result = result.and_then(|()| self.core.respond_checked(key, response, end_stream));
                 }
                 Section::Promise(request, promised) => match self.core.promise(key, *request) {
                     Ok(key) => {
@@ -112,6 +127,9 @@ impl<T> Driver<T> {
         if result.is_ok() && !content.is_empty() {
             result = self.core.send_chunks(key, &mut content);
         }
+        if end.is_some() {
+            self.untried.push(key);
+        }
         result = result.and_then(|()| match end {
             Some(End::Finish) => self.core.finish(key),
             Some(End::Trailers(trailers)) => self.core.send_trailers(key, *trailers),
@@ -124,6 +142,17 @@ impl<T> Driver<T> {
         if let Some(code) = reset {
             self.core.reset(key, code);
         }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        let Answer { cell, key, head, content, end_stream } = answer;
+        let is_whole = !content.is_empty();
+        let mut result = self.core.respond_checked(key, head, end_stream && !is_whole);
+        if is_whole {
+            result = result.and_then(|()| self.core.send(key, content)).and_then(|()| self.core.finish(key));
+            self.untried.push(key);
+        }
+        self.conclude(key, &cell, result);
     }
 
     /// So much of the stream's content was read.
@@ -143,6 +172,7 @@ impl<T> Driver<T> {
     }
 
     fn register(&mut self, key: StreamKey, cell: &Arc<Cell>) {
+        self.is_used = true;
         if self.cells.len() <= key.index() {
             self.cells.resize_with(key.index() + 1, || None);
         }
@@ -166,12 +196,13 @@ impl<T> Driver<T> {
 impl<T> Driver<T> {
     pub(super) fn tell(&mut self, event: Event) {
         match event {
-            Event::Request { stream, request, end_stream } => {
+            Event::Request { stream, request, protocol, end_stream } => {
                 let cell = Cell::new(self.shared.clone(), Some(stream));
                 cell.received(Default::default(), end_stream);
                 self.register(stream, &cell);
-                let receive = RecvStream::new(Arc::clone(&cell), false);
-                self.incoming.push_back(((*request).map(|()| receive), SendResponse::new(cell)));
+                let content = RecvStream::new(Arc::clone(&cell), false);
+                let respond = SendResponse::new(cell);
+                self.incoming.push_back(Incoming { request, protocol, content, respond });
             }
             Event::Data { stream, data, end_stream } => {
                 let length = data.len();
@@ -210,7 +241,7 @@ impl<T> Driver<T> {
                 if let Some(cell) = self.cell(stream).cloned() {
                     cell.fail(error);
                     // Nobody has begun with it.
-                    self.incoming.retain(|(_, respond)| !respond.is_on(&cell));
+                    self.incoming.retain(|incoming| !incoming.respond.is_on(&cell));
                 }
             }
             Event::Pong { round_trip } => {
@@ -243,6 +274,15 @@ impl<T> Driver<T> {
                         self.has_ended(&cell);
                     }
                 }
+            }
+        }
+    }
+
+    /// All was sent that could be: whoever waits for the end of a stream is told if it could not.
+    pub(super) fn tell_tried(&mut self) {
+        while let Some(key) = self.untried.pop() {
+            if let Some(cell) = self.cell(key) {
+                cell.tried();
             }
         }
     }

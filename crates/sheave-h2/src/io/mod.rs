@@ -9,6 +9,7 @@ pub mod client;
 mod driver;
 mod events;
 mod handle;
+mod last;
 mod receiving;
 mod recv_stream;
 mod rest;

@@ -20,6 +20,9 @@ pub(super) struct Receiving {
     pub(super) complete: bool,
     /// Whether nobody reads any more.
     pub(super) unwanted: bool,
+    /// Whether the connection is to [stop](crate::Connection::stop) it without an error, as with
+    /// [`Sending::ends`](super::state::Sending::ends).
+    pub(super) stops: bool,
     pub(super) waker: Option<Waker>,
 }
 

@@ -100,6 +100,12 @@ impl SendStream {
         self.cell.poll_sent(cx)
     }
 
+    /// Whether the connection has not tried yet to send what came before the [end](Self::finish). When it has, and could not,
+    /// it wakes who waits in [`poll_sent`](Self::poll_sent), for whom it is soon enough then to have a timer.
+    pub fn is_untried(&self) -> bool {
+        self.cell.is_untried()
+    }
+
     /// Whether the peer has ended what it sends. What of it was not read is still there.
     pub fn peer_has_ended(&self) -> bool {
         self.cell.has_all()

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -17,7 +18,7 @@ use crate::config::Config;
 use crate::connection::Role;
 use crate::error::{Error, Usage};
 use crate::error_code::ErrorCode;
-use crate::message;
+use crate::message::{self, Protocol};
 
 /// A connection on `io` with the default [`Config`].
 pub fn handshake<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> Connection<T> {
@@ -56,9 +57,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<(Request<RecvStream>, SendResponse), Error>>> {
+        let incoming = ready!(self.poll_incoming(cx));
+        Poll::Ready(incoming.map(|incoming| incoming.map(Incoming::accept)))
+    }
+
+    /// As [`poll_accept`](Self::poll_accept), of requests as they are at hand, which costs less.
+    pub fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Incoming, Error>>> {
         loop {
-            if let Some(accepted) = self.driver.incoming.pop_front() {
-                return Poll::Ready(Some(Ok(accepted)));
+            if let Some(incoming) = self.driver.incoming.pop_front() {
+                return Poll::Ready(Some(Ok(incoming)));
             }
             if let Err(error) = ready!(self.driver.poll(cx)) {
                 return Poll::Ready(self.driver.tell_error_once().then_some(Err(error)));
@@ -77,6 +84,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Ends the connection once the streams that there are have ended (RFC 9113 §6.8). It has to be driven on for that.
     pub fn shutdown(&mut self) {
         self.handle().shutdown();
+    }
+}
+
+/// A request that was received.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Its head.
+    pub request: Box<Request<()>>,
+    /// What an extended CONNECT (RFC 8441 §4) is for. It is not among the request's extensions.
+    pub protocol: Option<Protocol>,
+    /// Its content.
+    pub content: RecvStream,
+    /// What it is answered with.
+    pub respond: SendResponse,
+}
+
+impl Incoming {
+    fn accept(self) -> (Request<RecvStream>, SendResponse) {
+        let Self { mut request, protocol, content, respond } = self;
+        if let Some(protocol) = protocol {
+            request.extensions_mut().insert(protocol);
+        }
+        (request.map(|()| content), respond)
     }
 }
 
@@ -120,13 +150,33 @@ impl SendResponse {
     /// # Errors
     ///
     /// [`Error::Usage`] if it is an interim one, or cannot be said in HTTP/2; why the stream has ended.
-    pub fn send_response(mut self, response: Response<()>, end_stream: bool) -> Result<SendStream, Error> {
+    pub fn send_response(self, response: Response<()>, end_stream: bool) -> Result<SendStream, Error> {
+        self.respond(response, &mut Bytes::new(), end_stream)
+    }
+
+    /// Sends the response, and with it all of `content`, if that is not more than
+    /// [`Config::max_send_queue`]: then nothing follows. Otherwise it is left there, to be sent with the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_response`](Self::send_response).
+    pub fn send_whole(self, response: Response<()>, content: &mut Bytes) -> Result<SendStream, Error> {
+        let end_stream = content.is_empty();
+        self.respond(response, content, end_stream)
+    }
+
+    fn respond(
+        mut self,
+        response: Response<()>,
+        content: &mut Bytes,
+        end_stream: bool,
+    ) -> Result<SendStream, Error> {
         if response.status().is_informational() {
             return Err(Usage::Malformed("an interim response for the final one").into());
         }
         let (parts, ()) = response.into_parts();
         message::check_response(&parts)?;
-        self.cell()?.send_section(Section::Response(Box::new(parts), end_stream))?;
+        self.cell()?.respond(Box::new(parts), content, end_stream)?;
         self.cell.take().map(SendStream::new).ok_or(Error::Closed)
     }
 

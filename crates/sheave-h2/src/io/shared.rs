@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::response;
 use tokio::sync::{oneshot, watch};
 
 use super::cell::Cell;
 use crate::config::Config;
 use crate::error::Error;
 use crate::settings::Settings;
+use crate::streams::StreamKey;
 
 /// A way to the connection.
 #[derive(Clone, Debug)]
@@ -45,12 +48,24 @@ struct Notices {
 pub(super) enum Notice {
     /// A stream wants something.
     Stream(Arc<Cell>),
+    /// A request is answered.
+    Answer(Answer),
     /// Send a PING, and say how long the answer took.
     Ping(oneshot::Sender<Duration>),
     /// End, once all streams have.
     Shutdown,
     /// The same: nobody can make requests any more. What was made so far is still waited for.
     Unneeded,
+}
+
+/// A response, and all of the content that there is with it; with `end_stream`, nothing follows.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) cell: Arc<Cell>,
+    pub(super) key: StreamKey,
+    pub(super) head: Box<response::Parts>,
+    pub(super) content: Bytes,
+    pub(super) end_stream: bool,
 }
 
 /// What is known of the connection.

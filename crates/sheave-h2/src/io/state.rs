@@ -23,8 +23,9 @@ pub(super) struct State {
     pub(super) wants: Wants,
     pub(super) sending: Sending,
     pub(super) receiving: Receiving,
-    /// Why it ended before its time.
-    pub(super) error: Option<Box<Error>>,
+    /// Whether it has ended, and why, if that is not [`Error::Closed`].
+    has_failed: bool,
+    error: Option<Box<Error>>,
     /// What few streams have, or not for long.
     pub(super) rest: Option<Box<Rest>>,
 }
@@ -35,12 +36,39 @@ pub(super) struct Sending {
     pub(super) unsent: usize,
     /// Whether nothing more is given to be sent.
     pub(super) finished: bool,
+    /// Whether the connection has not tried yet to send the last of it.
+    pub(super) untried: bool,
+    /// Whether the connection is to end it, on an opened stream of which nothing else is wanted that is seldom.
+    pub(super) ends: bool,
     pub(super) waker: Option<Waker>,
 }
 
 impl State {
+    pub(super) fn new(key: Option<StreamKey>) -> Self {
+        Self { key, ..Self::default() }
+    }
+
+    /// Whether it has ended, in order or before its time.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// Why it has ended.
+    pub(super) fn error(&self) -> Option<&Error> {
+        static CLOSED: Error = Error::Closed;
+        self.has_failed.then(|| self.error.as_deref().unwrap_or(&CLOSED))
+    }
+
+    /// It has ended. The first reason is what counts.
+    pub(super) fn ended(&mut self, error: Error) {
+        if !std::mem::replace(&mut self.has_failed, true) && !matches!(error, Error::Closed) {
+            // Most end with that alone, which takes no memory.
+            self.error = Some(error.into());
+        }
+    }
+
     pub(super) fn check_sending(&self) -> Result<(), Error> {
-        match self.error.as_deref() {
+        match self.error() {
             Some(error) => Err(error.clone()),
             None if self.sending.finished => Err(Usage::NotSending.into()),
             None => Ok(()),
@@ -79,7 +107,7 @@ impl State {
     pub(super) fn release(&mut self, length: usize, shared: &Shared) -> bool {
         self.wants.released += length;
         // Once the stream is closed, the connection does not look at it by itself.
-        let is_last = self.error.is_some() && self.receiving.content.is_empty();
+        let is_last = self.has_failed && self.receiving.content.is_empty();
         is_last || self.wants.released >= shared.release_at || shared.is_congested()
     }
 }

@@ -8,6 +8,7 @@ use super::cell::Cell;
 use crate::chunks::Chunks;
 use crate::error::Error;
 use crate::error_code::ErrorCode;
+use crate::few::Few;
 use crate::streams::StreamKey;
 
 /// What the connection is asked to do.
@@ -23,7 +24,7 @@ pub(super) struct Wants {
 /// In the order of the fields; the content is sent behind the sections.
 #[derive(Debug, Default)]
 pub(super) struct More {
-    pub(super) sections: Vec<Section>,
+    pub(super) sections: Few<Section>,
     pub(super) end: Option<End>,
     pub(super) stop: Option<ErrorCode>,
     pub(super) reset: Option<ErrorCode>,
@@ -32,8 +33,9 @@ pub(super) struct More {
 /// What was wanted by now.
 #[derive(Debug)]
 pub(super) enum Taken {
-    /// Content alone, which the connection has got, with this result; and so much was read.
-    Content(StreamKey, usize, Result<(), Error>),
+    /// What is often wanted: content, and perhaps its end, which the connection has got, with this result; so much was read,
+    /// and perhaps nothing more is wanted of the peer.
+    Content { key: StreamKey, sent: Result<(), Error>, released: usize, stops: bool },
     /// This, of a stream that may not be opened yet.
     All(Option<StreamKey>, Wants),
 }

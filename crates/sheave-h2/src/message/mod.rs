@@ -3,15 +3,16 @@
 mod read;
 mod write;
 
-pub(crate) use self::read::{Malformed, content_length, read_request, read_response, read_trailers};
+pub(crate) use self::read::{Malformed, Read, content_length, read_request, read_response, read_trailers};
 pub(crate) use self::write::{
     check_request, check_response, check_trailers, request_fields, response_fields, trailer_fields,
 };
 
 use std::fmt;
 
-/// What an extended CONNECT is for: its `:protocol` (RFC 8441 §4). It is among a request's
-/// [extensions](http::Request::extensions), of one that was received as well as of one to be sent.
+/// What an extended CONNECT is for: its `:protocol` (RFC 8441 §4). It is among the
+/// [extensions](http::Request::extensions) of a request that is to be sent, and of one that `io::server::Connection::accept`
+/// gives.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Protocol(Name);
 

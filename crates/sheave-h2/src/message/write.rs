@@ -62,10 +62,15 @@ pub(crate) fn check_trailers(trailers: &HeaderMap) -> Result<(), Usage> {
 
 /// RFC 9113 §8.2.2
 fn check_fields(headers: &HeaderMap) -> Result<(), Usage> {
-    if headers.keys().any(|name| is_connection_specific(name.as_str())) {
-        return Err(Usage::Malformed("a connection-specific field"));
+    let mut has_te = false;
+    for name in headers.keys() {
+        if is_connection_specific(name.as_str()) {
+            return Err(Usage::Malformed("a connection-specific field"));
+        }
+        has_te |= *name == TE;
     }
-    if headers.get_all(TE).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"trailers")) {
+    let is_trailers = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"trailers");
+    if has_te && !headers.get_all(TE).iter().all(is_trailers) {
         return Err(Usage::Malformed("te other than trailers"));
     }
     Ok(())

@@ -5,6 +5,7 @@ use http::{HeaderMap, request, response};
 use crate::chunks::Chunks;
 use crate::error::Usage;
 use crate::error_code::ErrorCode;
+use crate::few::Few;
 use crate::flow::Window;
 use crate::priority::Priority;
 use crate::streams::StreamKey;
@@ -13,7 +14,7 @@ use crate::streams::StreamKey;
 #[derive(Debug)]
 pub(crate) struct Sending {
     /// Field sections that come before the content: seldom more than one.
-    pub(crate) sections: Vec<Section>,
+    pub(crate) sections: Few<Section>,
     /// The content.
     pub(crate) queue: Chunks,
     /// How much more is to come, if that is known: by `content-length`, or none for a response that has no content.
@@ -41,7 +42,7 @@ pub(crate) enum Section {
     /// Of any status.
     Response(Box<response::Parts>),
     /// Of this stream.
-    Promise(StreamKey, Box<request::Parts>),
+    Promise(Box<(StreamKey, request::Parts)>),
 }
 
 #[derive(Debug)]
@@ -67,7 +68,7 @@ pub(crate) enum Listed {
 impl Sending {
     pub(super) fn new(window: u32) -> Self {
         Self {
-            sections: Vec::new(),
+            sections: Few::default(),
             queue: Chunks::default(),
             content_left: None,
             is_answered: false,

@@ -146,9 +146,8 @@ impl Wire {
         let end = |end_stream| if end_stream { " end" } else { "" };
         let told = match event {
             Event::Settings => "settings".to_owned(),
-            Event::Request { stream, request, end_stream } => {
+            Event::Request { stream, request, protocol, end_stream } => {
                 self.streams.insert(stream.id().get(), stream);
-                let protocol = request.extensions().get::<sheave_h2::Protocol>();
                 let protocol = protocol.map(|protocol| format!(" {protocol:?}")).unwrap_or_default();
                 let (method, uri) = (request.method(), request.uri());
                 format!("request {} {method} {uri}{protocol}{}", stream.id(), end(end_stream))

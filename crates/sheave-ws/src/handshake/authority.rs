@@ -21,7 +21,7 @@ impl<'a> HostPort<'a> {
             }
             end
         } else {
-            text.find(':').unwrap_or(text.len())
+            text.bytes().position(|byte| byte == b':').unwrap_or(text.len())
         };
         let (host, rest) = text.split_at(end);
         if host.is_empty() || !(host.starts_with('[') || is_name(host)) {
@@ -50,6 +50,9 @@ pub(super) fn default_port(scheme: &str) -> Option<u16> {
 
 /// `reg-name` (RFC 3986 §3.2.2), which takes in IPv4 addresses.
 fn is_name(host: &str) -> bool {
+    if host.bytes().all(is_name_byte) {
+        return true;
+    }
     let mut parts = host.split('%');
     let is_rest = |part: &str| part.bytes().all(is_name_byte);
     // RFC 3986 §2.1: two hexadecimal digits follow every percent sign
@@ -69,5 +72,5 @@ fn is_future_address(address: &str) -> bool {
 }
 
 fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+    matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'&'..=b'.' | b'_' | b'~' | b'!' | b'$' | b';' | b'=')
 }

@@ -96,6 +96,9 @@ fn subprotocols(headers: &HeaderMap) -> Result<Vec<String>, HandshakeError> {
     let malformed = HandshakeError::MalformedSubprotocols;
     let mut seen = BTreeSet::new();
     let mut list = Vec::new();
+    if !headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+        return Ok(list);
+    }
     for element in tokens(headers, &SEC_WEBSOCKET_PROTOCOL) {
         // RFC 6455 §4.1 item 10: tokens, which MUST all be unique
         let name = std::str::from_utf8(element).ok().filter(|name| is_token(name.as_bytes()));
@@ -105,7 +108,7 @@ fn subprotocols(headers: &HeaderMap) -> Result<Vec<String>, HandshakeError> {
         }
         list.push(name.to_owned());
     }
-    if list.is_empty() && headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+    if list.is_empty() {
         return Err(malformed("no subprotocol listed"));
     }
     Ok(list)

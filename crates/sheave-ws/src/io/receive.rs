@@ -53,6 +53,11 @@ pub(super) trait Link: Replies {
     /// See [`Transmit::lingers`](super::Transmit::lingers).
     fn lingers(&self) -> bool;
 
+    /// See [`Transmit::is_untried`](super::Transmit::is_untried).
+    fn is_untried(&self) -> bool {
+        false
+    }
+
     /// See [`Outgoing::is_holding`].
     fn is_holding(&self) -> bool;
 
@@ -345,8 +350,15 @@ impl ReceiveLoop {
                     return Poll::Ready(failure.map_or(Ok(None), Err));
                 }
                 _ => {
+                    let draining = self.phase == Phase::Drain;
                     let waiting = self.poll_closing(cx, link).is_pending();
-                    if !self.is_overdue(cx, link) && waiting {
+                    if waiting && self.phase == Phase::Finish && link.is_untried() {
+                        // Mostly it takes no timer.
+                        return Poll::Pending;
+                    }
+                    // A peer that goes on sending is no reason to wait, and takes time all the same.
+                    let is_overdue = (waiting || draining) && self.is_overdue(cx, link);
+                    if waiting && !is_overdue {
                         return Poll::Pending;
                     }
                 }

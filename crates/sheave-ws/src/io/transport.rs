@@ -57,6 +57,12 @@ pub trait Transmit: Unpin {
     fn lingers(&self) -> bool {
         false
     }
+
+    /// Whether what [`poll_finish`](Self::poll_finish) waits for is only that it is this transport's turn, and it will wake
+    /// whoever waits if that was not enough: until then there is no need of a timer. Default: false.
+    fn is_untried(&self) -> bool {
+        false
+    }
 }
 
 /// Both directions of a connection. Everything that is [`AsyncRead`] and [`AsyncWrite`] is one.

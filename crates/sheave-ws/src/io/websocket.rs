@@ -458,6 +458,10 @@ impl<S: Transport> Link for Whole<'_, S> {
         self.io.lingers()
     }
 
+    fn is_untried(&self) -> bool {
+        self.io.is_untried()
+    }
+
     fn is_holding(&self) -> bool {
         self.outgoing.is_holding()
     }

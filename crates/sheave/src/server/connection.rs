@@ -199,7 +199,8 @@ impl End {
     async fn reach(self, settings: &Settings) -> Result<(), Error> {
         match self {
             Self::Refuse(mut http, refusal, head) => {
-                let response = response::complete(refusal.into_response(), &head.unwrap_or_default(), false);
+                let mut response = refusal.into_response();
+                response::complete(&mut response, &head.unwrap_or_default(), false);
                 let (head, body) = response.into_parts();
                 http.feed(&http::Response::from_parts(head, ()), body);
                 let _ = timeout(settings.handshake_timeout, http.finish()).await;

@@ -20,8 +20,7 @@ use super::wire::Wire;
 use crate::carrier::Carrier;
 use crate::error::Error;
 use crate::h2::ErrorCode;
-use crate::h2::io::RecvStream;
-use crate::h2::io::server::{SendResponse, handshake_with};
+use crate::h2::io::server::{Incoming, handshake_with};
 use crate::line::Line;
 use crate::tunnel::Tunnel;
 use crate::websocket::Inner;
@@ -62,15 +61,15 @@ where
                 exchanges.tasks.abort_all();
             }
             ended = poll_fn(|cx| {
-                while let Some(accepted) = ready!(connection.poll_accept(cx)) {
-                    let (request, respond) = match accepted {
-                        Ok(accepted) => accepted,
+                while let Some(incoming) = ready!(connection.poll_incoming(cx)) {
+                    let incoming = match incoming {
+                        Ok(incoming) => incoming,
                         Err(error) => return Poll::Ready(Err(error)),
                     };
                     match exchanges.part(most) {
-                        Some(part) => begin(part, request, respond, &carrier),
+                        Some(part) => begin(part, incoming, &carrier),
                         // Handlers of requests that were taken back are still at work.
-                        None => respond.reset(ErrorCode::REFUSED_STREAM),
+                        None => incoming.respond.reset(ErrorCode::REFUSED_STREAM),
                     }
                 }
                 Poll::Ready(Ok(()))
@@ -90,22 +89,17 @@ where
 }
 
 /// Gives a request a task of its own.
-fn begin<H, F>(
-    part: Part<H>,
-    request: http::Request<RecvStream>,
-    respond: SendResponse,
-    carrier: &Arc<Carrier>,
-) where
+fn begin<H, F>(part: Part<H>, incoming: Incoming, carrier: &Arc<Carrier>)
+where
     H: Fn(Request) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), Error>> + Send + 'static,
 {
     let Some(berth) = carrier.berth(usize::MAX) else { return };
-    let (head, receiving) = request.into_parts();
-    let tunnel = Tunnel::requested(receiving, respond, berth);
+    let Incoming { request: head, protocol, content, respond } = incoming;
+    let tunnel = Tunnel::requested(content, respond, berth);
     let home = Arc::new(Home::default());
-    let head = http::Request::from_parts(head, ());
     let (exchanges, place) = (Arc::clone(&part.exchanges), part.place);
-    let request = Request::http2(head, tunnel, &exchanges.place, &home);
+    let request = Request::http2(head, protocol, tunnel, &exchanges.place, &home);
     let stage = Stage::Begun { request: Some(request) };
     exchanges.tasks.spawn(place, Exchange { stage, home, part });
 }
@@ -202,7 +196,8 @@ async fn refuse(
     head: Box<http::Request<()>>,
     place: &Place,
 ) -> Result<(), Error> {
-    let response = response::complete(refusal.into_response(), &head, true);
+    let mut response = refusal.into_response();
+    response::complete(&mut response, &head, true);
     let (head, mut body): (_, Bytes) = response.into_parts();
     wire.feed(http::Response::from_parts(head, ()), &mut body)?;
     wire.flush(&mut body, place.settings.handshake_timeout).await

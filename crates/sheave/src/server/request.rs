@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,7 +14,7 @@ use tokio::time::timeout;
 use super::home::{Home, Returned};
 use super::place::Place;
 use super::response;
-use super::wire::Wire;
+use super::wire::{Patience, Wire};
 use crate::carrier::ConnectionId;
 use crate::error::Error;
 use crate::h2::{self, Protocol};
@@ -37,7 +38,9 @@ pub struct Request(Box<Exchange>);
 /// All of a request, in one piece of memory that goes once it is answered or a WebSocket.
 #[derive(Debug)]
 struct Exchange {
-    head: http::Request<()>,
+    head: Box<http::Request<()>>,
+    /// What an extended CONNECT is for.
+    protocol: Option<Protocol>,
     /// The verdict on a request for a WebSocket.
     upgrade: Option<Result<Upgrade, Refusal>>,
     body: Body,
@@ -101,26 +104,28 @@ impl Request {
         };
         let wire = Wire::http1(http, body);
         let body = Body::new(&head, length, body == BodyLength::None);
-        Self::new(head, body, wire, persistent && !last, place, home)
+        Self::new(head.into(), None, body, wire, persistent && !last, place, home)
     }
 
     /// One that came over HTTP/2.
     pub(super) fn http2(
-        head: http::Request<()>,
+        head: Box<http::Request<()>>,
+        protocol: Option<Protocol>,
         tunnel: Tunnel,
         place: &Arc<Place>,
         home: &Arc<Home>,
     ) -> Self {
-        let length = head.headers().get(CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
         // What follows a CONNECT is no body (RFC 9110 §9.3.6).
         let ended = *head.method() == Method::CONNECT || tunnel.receiving.stream.is_end_stream();
+        let length = || head.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+        let length = if ended { None } else { length() };
         let body = Body::new(&head, length, ended);
-        Self::new(head, body, Wire::Http2(tunnel.into()), false, place, home)
+        Self::new(head, protocol, body, Wire::Http2(tunnel.into()), false, place, home)
     }
 
     fn new(
-        head: http::Request<()>,
+        head: Box<http::Request<()>>,
+        protocol: Option<Protocol>,
         body: Body,
         wire: Wire,
         keep_alive: bool,
@@ -131,6 +136,7 @@ impl Request {
             upgrade: None,
             keep_alive,
             head,
+            protocol,
             body,
             wire: Some(wire),
             answered: false,
@@ -142,9 +148,9 @@ impl Request {
 
     /// Comes to the verdict on a request for a WebSocket, which the caller's origin policy has a say in.
     pub(super) fn judge(&mut self) {
-        let Exchange { head, place, upgrade, .. } = &mut *self.0;
+        let Exchange { head, protocol, place, upgrade, .. } = &mut *self.0;
         let handshake = &place.settings.handshake;
-        *upgrade = match head.extensions().get::<Protocol>() {
+        *upgrade = match protocol {
             Some(protocol) => Some(handshake.check_connect(head, protocol.as_str())),
             // RFC 9110 §9.3.6: a 2xx would say that what follows is a tunnel.
             None if *head.method() == Method::CONNECT => {
@@ -194,7 +200,7 @@ impl Request {
         self.0.head.headers()
     }
 
-    /// The whole head.
+    /// The whole head. What an extended CONNECT of HTTP/2 is for is no part of it: a handler gets those for WebSockets alone.
     pub fn head(&self) -> &http::Request<()> {
         &self.0.head
     }
@@ -251,12 +257,24 @@ impl Request {
     ///
     /// # Cancel safety
     /// Dropping it ends the connection, or the stream of HTTP/2.
-    pub async fn respond(self, response: Response<impl Into<Bytes>>) -> Result<(), Error> {
-        Box::pin(self.answer(response.map(Into::into))).await
+    pub fn respond(self, response: Response<impl Into<Bytes>>) -> impl Future<Output = Result<(), Error>> {
+        Answering::Begins(self, response.map(Into::into))
     }
 
     async fn answer(mut self, response: Response<Bytes>) -> Result<(), Error> {
-        const UNREAD: usize = 64 << 10;
+        let before = self.0.body.received.len();
+        let (mut body, keep_alive) = self.feed(response)?;
+        self.flush(&mut body).await?;
+        if keep_alive {
+            let patience = self.0.place.settings.handshake_timeout;
+            let drained = timeout(patience, self.read_body(before + UNREAD)).await;
+            self.0.keep_alive = matches!(drained, Ok(Ok(())));
+        }
+        Ok(())
+    }
+
+    /// Takes the answer over. Returns its body, and whether the connection may have another request.
+    fn feed(&mut self, mut response: Response<Bytes>) -> Result<(Bytes, bool), Error> {
         let Exchange { body, head, .. } = &*self.0;
         if *head.method() == Method::CONNECT && response.status().is_success() {
             // RFC 9110 §9.3.6
@@ -270,18 +288,13 @@ impl Request {
             && !response.status().is_informational()
             // What the handler did not read of the body is in the way of the next request.
             && (body.ended || !body.awaits_continue && !body.exceeds(before + UNREAD));
-        let (head, mut body) = response::complete(response, head, keep_alive).into_parts();
+        response::complete(&mut response, head, keep_alive);
+        let (head, mut body) = response.into_parts();
         self.0.wire.as_mut().expect(HERE).feed(Response::from_parts(head, ()), &mut body)?;
         self.0.answered = true;
         // Only when all is done: dropped before, half an answer or half a body would be left.
         self.0.keep_alive = false;
-        self.flush(&mut body).await?;
-        if keep_alive {
-            let patience = self.0.place.settings.handshake_timeout;
-            let drained = timeout(patience, self.read_body(before + UNREAD)).await;
-            self.0.keep_alive = matches!(drained, Ok(Ok(())));
-        }
-        Ok(())
+        Ok((body, keep_alive))
     }
 
     /// Answers with a status and a line of text.
@@ -438,6 +451,48 @@ impl Request {
     }
 }
 
+/// How much of a body that the handler did not read is read to have the next request.
+const UNREAD: usize = 64 << 10;
+
+/// A request that is being answered. No `async fn`, so that what only comes first takes no room of its own beside the rest.
+enum Answering {
+    Begins(Request, Response<Bytes>),
+    /// Over HTTP/2, the rest of a body.
+    Sends(Request, Bytes, Patience),
+    /// Over HTTP/1.1.
+    Waits(Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>),
+    Done,
+}
+
+impl Future for Answering {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Self::Begins(..) = *self
+            && let Self::Begins(mut request, response) = std::mem::replace(&mut *self, Self::Done)
+        {
+            *self = match request.version() {
+                Version::HTTP_2 => {
+                    let (body, _) = request.feed(response)?;
+                    Self::Sends(request, body, Patience::default())
+                }
+                _ => Self::Waits(Box::pin(request.answer(response))),
+            };
+        }
+        let done = match &mut *self {
+            Self::Sends(request, body, patience) => {
+                let Exchange { place, wire, .. } = &mut *request.0;
+                let wire = wire.as_mut().expect(HERE);
+                ready!(wire.poll_sent(cx, body, patience, place.settings.handshake_timeout))
+            }
+            Self::Waits(answer) => ready!(answer.as_mut().poll(cx)),
+            Self::Begins(..) | Self::Done => return Poll::Pending,
+        };
+        *self = Self::Done;
+        Poll::Ready(done)
+    }
+}
+
 const HERE: &str = "there until it is given back";
 
 async fn within<T>(patience: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -455,11 +510,7 @@ impl Drop for Exchange {
             self.home.put(if self.answered {
                 Returned::Answered { wire, keep_alive: self.keep_alive }
             } else {
-                Returned::Unanswered {
-                    wire,
-                    head: Box::new(std::mem::take(&mut self.head)),
-                    fault: self.fault.take(),
-                }
+                Returned::Unanswered { wire, head: std::mem::take(&mut self.head), fault: self.fault.take() }
             });
         }
     }

@@ -4,17 +4,13 @@ use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, Entry, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
 use crate::ws::handshake::has_token;
 
 /// Adds the length, the date and the fate of the connection; takes the body off an answer that has none.
-pub(super) fn complete(
-    mut response: Response<Bytes>,
-    request: &http::Request<()>,
-    keep_alive: bool,
-) -> Response<Bytes> {
+pub(super) fn complete(response: &mut Response<Bytes>, request: &http::Request<()>, keep_alive: bool) {
     let status = response.status();
     if status == StatusCode::RESET_CONTENT {
         // RFC 9110 §15.3.6
@@ -39,12 +35,12 @@ pub(super) fn complete(
     if bare {
         headers.remove(CONTENT_LENGTH);
     } else if !keeps && (!unmodified || length > 0) {
-        headers.insert(CONTENT_LENGTH, length.into());
+        headers.insert(CONTENT_LENGTH, decimal(length));
     }
-    if !headers.contains_key(DATE)
+    if let Ok(Entry::Vacant(place)) = headers.try_entry(DATE)
         && let Some(now) = date()
     {
-        headers.insert(DATE, now);
+        place.insert(now);
     }
     if !is_http2 && !keep_alive {
         // Beside what else it lists, such as the `Upgrade` of a 426 (RFC 9110 §7.8).
@@ -57,7 +53,6 @@ pub(super) fn complete(
     if bare || head_only || unmodified {
         *response.body_mut() = Bytes::new();
     }
-    response
 }
 
 /// What HTTP/2 has no place for, besides [`TRANSFER_ENCODING`].
@@ -68,6 +63,20 @@ const OF_ONE_CONNECTION: [HeaderName; 5] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
 ];
+
+/// A number as a value. Many answers of a server are of the same length: the last one is kept.
+fn decimal(number: usize) -> HeaderValue {
+    thread_local! {
+        static LAST: RefCell<Option<(usize, HeaderValue)>> = const { RefCell::new(None) };
+    }
+    LAST.with_borrow_mut(|last| {
+        let (_, value) = match last {
+            Some(known) if known.0 == number => known,
+            _ => last.insert((number, number.into())),
+        };
+        value.clone()
+    })
+}
 
 /// The value of `Date`, put together once a second.
 fn date() -> Option<HeaderValue> {

@@ -1,11 +1,13 @@
 //! What a request came by, and its answer goes by.
 
 use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode};
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep};
 
 use super::place::Place;
 use crate::carrier::without_keepalive;
@@ -21,6 +23,25 @@ pub(crate) enum Wire {
     Http1(Box<Http1<Stream>>, BodyReader),
     /// Always a tunnel.
     Http2(Stream),
+}
+
+/// With a client that may take nothing of what it is sent: since when, and how much had departed then.
+#[derive(Debug, Default)]
+pub(super) struct Patience(Option<(Pin<Box<Sleep>>, u64)>);
+
+impl Patience {
+    /// What is sent has to wait. Ready once nothing has departed for so long.
+    fn poll(&mut self, cx: &mut Context<'_>, time: Duration, departed: impl Fn() -> u64) -> Poll<()> {
+        let (timer, before) = self.0.get_or_insert_with(|| (Box::pin(sleep(time)), departed()));
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            let now = departed();
+            if now == *before {
+                return Poll::Ready(());
+            }
+            (*timer, *before) = (Box::pin(sleep(time)), now);
+        }
+    }
 }
 
 impl Wire {
@@ -68,7 +89,7 @@ impl Wire {
     pub(super) fn feed(&mut self, head: Response<()>, body: &mut Bytes) -> Result<(), Error> {
         match self {
             Self::Http1(http, _) => http.feed(&head, std::mem::take(body)),
-            Self::Http2(stream) => stream.tunnel()?.respond(head, body.is_empty())?,
+            Self::Http2(stream) => stream.tunnel()?.answer(head, body)?,
         }
         Ok(())
     }
@@ -76,29 +97,39 @@ impl Wire {
     /// Sends what was fed, and of HTTP/2 the body, for as long as the client takes it.
     pub(super) async fn flush(&mut self, body: &mut Bytes, patience: Duration) -> Result<(), Error> {
         match self {
-            Self::Http1(http, _) => http.flush().await?,
-            Self::Http2(_) if body.is_empty() => {}
-            Self::Http2(stream) => {
-                let tunnel = stream.tunnel()?;
-                loop {
-                    let departed = tunnel.departed();
-                    let sent = poll_fn(|cx| tunnel.outlet().poll_last(cx, body));
-                    match timeout(patience, sent).await {
-                        Ok(sent) => break sent.map_err(ws::Error::from)?,
-                        Err(_) if tunnel.departed() > departed => {}
-                        Err(_) => return Err(ws::Error::Timeout(Timeout::Write).into()),
-                    }
-                }
+            Self::Http1(http, _) => Ok(http.flush().await?),
+            Self::Http2(_) => {
+                let mut waited = Patience::default();
+                poll_fn(|cx| self.poll_sent(cx, body, &mut waited, patience)).await
             }
         }
-        Ok(())
+    }
+
+    /// Sends the body of what was fed over HTTP/2, for as long as the client takes it. Ready once all of it has left.
+    pub(super) fn poll_sent(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &mut Bytes,
+        waited: &mut Patience,
+        patience: Duration,
+    ) -> Poll<Result<(), Error>> {
+        let Self::Http2(stream) = self else { return Poll::Ready(Ok(())) };
+        let tunnel = stream.tunnel()?;
+        if let Poll::Ready(sent) = tunnel.outlet().poll_last(cx, body) {
+            return Poll::Ready(sent.map_err(|error| ws::Error::from(error).into()));
+        }
+        if tunnel.is_untried() {
+            return Poll::Pending;
+        }
+        ready!(waited.poll(cx, patience, || tunnel.departed()));
+        Poll::Ready(Err(ws::Error::Timeout(Timeout::Write).into()))
     }
 
     /// Takes over the answer that agrees to a WebSocket.
     pub(super) fn open(&mut self, response: Response<()>) -> Result<(), Error> {
         match self {
             Self::Http1(http, _) => http.feed(&response, Bytes::new()),
-            Self::Http2(stream) => stream.tunnel()?.respond(response, false)?,
+            Self::Http2(stream) => stream.tunnel()?.grant(response)?,
         }
         Ok(())
     }
