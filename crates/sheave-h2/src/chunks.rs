@@ -176,11 +176,12 @@ impl Buf for Chunks {
             };
             let piece = length.min(front.len());
             front.advance(piece);
-            if front.is_empty() {
-                self.chunks.pop_front();
-            }
+            let is_sent = front.is_empty();
             self.chunked -= piece;
             length -= piece;
+            if is_sent && let Some(sent) = self.chunks.pop_front() {
+                spare::recycle_sent(sent);
+            }
         }
     }
 }
