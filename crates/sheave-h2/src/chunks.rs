@@ -185,11 +185,12 @@ impl Buf for Chunks {
             while let Some(front) = large.chunks.front_mut().filter(|_| length > 0) {
                 let piece = length.min(front.len());
                 front.advance(piece);
-                if front.is_empty() {
-                    large.chunks.pop_front();
-                }
+                let is_sent = front.is_empty();
                 large.length -= piece;
                 length -= piece;
+                if is_sent && let Some(sent) = large.chunks.pop_front() {
+                    spare::recycle_sent(sent);
+                }
             }
         }
         self.tail.advance(length);

@@ -32,5 +32,6 @@ pub use self::event::{Event, Progress};
 pub use self::message::Protocol;
 pub use self::priority::Priority;
 pub use self::settings::Settings;
+pub use self::spare::{buffer, recycle};
 pub use self::stream_id::StreamId;
 pub use self::streams::StreamKey;

@@ -5,9 +5,9 @@ mod io_common;
 
 use std::alloc::System;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::Response;
-use io_common::{bounded, connect, serve};
+use io_common::{Echo, bounded, connect, serve};
 use sheave_h2::frame::{Head, Kind};
 use sheave_h2::io::client;
 use sheave_h2::{Config, PREFACE, StreamId};
@@ -88,6 +88,40 @@ async fn an_idle_stream_and_an_idle_connection() {
     println!("an idle connection: {each_connection} bytes on each side, with half a pipe");
     assert!(each <= 1024, "{each}");
     assert!(each_connection <= 40 << 10, "{each_connection}");
+}
+
+/// What was read and sent with large messages is used again: a thread keeps a bounded amount of it, and no stream any.
+#[tokio::test]
+async fn large_messages_leave_what_is_used_again() {
+    const STREAMS: usize = 32;
+    let _alone = ALONE.lock().await;
+    let message: Vec<u8> = (0..80_000).map(|at| (at / 3) as u8).collect();
+    let config = Config::default().max_send_queue(1 << 20);
+    let mut echo = Echo::start(config);
+    let mut tunnels = Vec::new();
+    for _ in 0..STREAMS {
+        tunnels.push(echo.tunnel().await);
+    }
+    let before = held();
+    let mut after = Vec::new();
+    for _ in 0..3 {
+        for (send, _) in &mut tunnels {
+            bounded(send.send_data(Bytes::from(message.clone()))).await.unwrap();
+        }
+        for (_, receive) in &mut tunnels {
+            let mut received = vec![0; message.len()];
+            bounded(receive.read_exact(&mut received)).await.unwrap();
+            assert!(received == message);
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        after.push(held().saturating_sub(before));
+    }
+    // A MiB of buffers, the other side's as well for they are one thread, and what the streams' windows have grown by.
+    assert!(after.iter().all(|&held| held < 5 << 18), "{after:?}");
+    drop(tunnels);
+    echo.end().await;
 }
 
 /// A frame that says it is large holds no more than has come of it, or as much again.

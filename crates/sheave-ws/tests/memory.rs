@@ -213,6 +213,44 @@ async fn a_large_message_leaves_nothing_behind() {
     assert!(growth(before) < 300_000, "{}", growth(before));
 }
 
+/// Messages of many lengths lie across the borders of read buffers, which grow while they are filled: what is received is
+/// what came, however long it is kept, and nothing is held once the peer is waited for.
+#[tokio::test]
+async fn a_stream_of_large_messages() {
+    const ROUND: usize = 24;
+    let _alone = ALONE.lock().await;
+    let message = |index: usize| {
+        let length = 60_000 + 1_001 * index;
+        (0..length).map(|at| (at / 3 + 7 * index) as u8).collect::<Vec<u8>>()
+    };
+    let frames: Vec<_> = (0..ROUND).map(|index| frame().binary(message(index))).collect();
+    let (mut ws, peer) = scripted(Role::Server, &no_time());
+    let round = wire(Role::Server, &frames);
+    let mut kept = Vec::new();
+    // The first warms up what a thread keeps.
+    let mut before = held();
+    for count in 0..4 {
+        peer.send(&round);
+        for index in 0..ROUND {
+            let received = bounded(ws.recv()).await.unwrap().unwrap();
+            assert!(received.as_bytes() == message(index), "{count} {index}");
+            if index == 7 {
+                kept.push((index, received));
+            }
+        }
+        assert!(polled(1, ws.recv()).await.is_none());
+        if count == 0 {
+            kept.clear();
+            before = held();
+        }
+    }
+    for (index, kept) in &kept {
+        assert!(kept.as_bytes() == message(*index), "what is kept stays as it is");
+    }
+    drop(kept);
+    assert!(growth(before) < 1024, "{}", growth(before));
+}
+
 #[tokio::test]
 async fn a_tcp_peer_that_never_reads_is_bounded_too() {
     let _alone = ALONE.lock().await;

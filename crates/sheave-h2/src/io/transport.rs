@@ -1,6 +1,5 @@
 //! Bytes from and to a tokio stream.
 
-use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -9,33 +8,14 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::chunks::Chunks;
+use crate::spare::{self, LARGEST_LARGE};
 
 /// The least and the most that is made room for before a read, in bytes. Content that nobody reads holds what it was read with,
 /// so more is not always better.
 const LEAST_READ: usize = 16 << 10;
 const MOST_READ: usize = 128 << 10;
-/// The least room that is worth a read, in bytes.
+/// Less than this does not hold what it was read with, in bytes.
 const ROOM: usize = 4 << 10;
-
-thread_local! {
-    /// Buffers for whichever connection of this thread reads or writes next: one that waits holds none.
-    static SPARE: Cell<[Option<BytesMut>; 2]> = const { Cell::new([None, None]) };
-}
-
-fn take_spare() -> Option<BytesMut> {
-    let mut spare = SPARE.take();
-    let taken = spare.iter_mut().find_map(Option::take);
-    SPARE.set(spare);
-    taken
-}
-
-fn give_spare(buffer: BytesMut) {
-    let mut spare = SPARE.take();
-    if let Some(place) = spare.iter_mut().find(|place| place.is_none()) {
-        *place = Some(buffer);
-    }
-    SPARE.set(spare);
-}
 
 /// What has arrived and was not understood yet.
 #[derive(Debug)]
@@ -61,13 +41,17 @@ impl Input {
         missing: usize,
     ) -> Poll<io::Result<usize>> {
         let Self { bytes, size } = self;
-        let missing = missing.min(bytes.len().max(LEAST_READ));
-        let room = bytes.capacity() - bytes.len();
-        if room < ROOM.max(missing) || room < *size / 2 {
-            if bytes.is_empty() && !bytes.try_reclaim(*size) {
-                *bytes = take_spare().unwrap_or_default();
+        let length = bytes.len();
+        if bytes.capacity() - length < *size / 2 {
+            let room = missing.min(length.max(LEAST_READ)).max(*size / 2);
+            if !bytes.try_reclaim(room.max(size.saturating_sub(ROOM + length))) {
+                // All of a size, so that one is used again for the other.
+                let whole = (*size).max(length + room);
+                let mut buffer =
+                    spare::large(whole, LARGEST_LARGE).unwrap_or_else(|| BytesMut::with_capacity(whole));
+                buffer.extend_from_slice(bytes);
+                spare::recycle(std::mem::replace(bytes, buffer));
             }
-            bytes.reserve((*size).max(missing));
         }
         let room = bytes.capacity() - bytes.len();
         let read = pin!(io.read_buf(bytes)).poll(cx);
@@ -84,10 +68,11 @@ impl Input {
     fn rest(&mut self) {
         if self.bytes.len() < ROOM {
             let start = BytesMut::from(&self.bytes[..]);
-            let mut spare = std::mem::replace(&mut self.bytes, start);
-            spare.clear();
-            if spare.try_reclaim(LEAST_READ) && spare.capacity() <= 2 * MOST_READ {
-                give_spare(spare);
+            let mut rest = std::mem::replace(&mut self.bytes, start);
+            rest.clear();
+            // Nobody holds any of it.
+            if rest.try_reclaim(LEAST_READ) {
+                spare::give(rest);
             }
         }
     }
@@ -118,12 +103,12 @@ pub(super) fn poll_write<S: AsyncWrite + Unpin>(
 
 /// Has a buffer at hand for what is to be sent.
 pub(super) fn lend(output: &mut Chunks) {
-    output.lend(|| take_spare().unwrap_or_default());
+    output.lend(|| spare::large(LEAST_READ, LARGEST_LARGE).unwrap_or_else(spare::take));
 }
 
 /// Takes back what was lent.
 pub(super) fn recall(output: &mut Chunks) {
-    if let Some(buffer) = output.recall().filter(|buffer| buffer.capacity() <= 2 * MOST_READ) {
-        give_spare(buffer);
+    if let Some(buffer) = output.recall() {
+        spare::give(buffer);
     }
 }

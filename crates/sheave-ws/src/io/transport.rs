@@ -138,8 +138,11 @@ fn downcast<S: 'static, T: 'static>(value: S) -> Result<T, S> {
     }
 }
 
-/// How much is read at once.
+/// How much is read at once, and how much once reads fill that.
 const READ_BUFFER: usize = 128 << 10;
+const LARGE_BUFFER: usize = 2 * READ_BUFFER;
+/// The least room that is worth a read, and the least start of a frame that is worth a read buffer.
+const ROOM: usize = 4 << 10;
 
 thread_local! {
     /// A read buffer for whichever connection of this thread reads next: one that waits for the peer holds none.
@@ -153,29 +156,60 @@ impl<S: AsyncRead + Unpin> Receive for S {
         input: &mut BytesMut,
         missing: usize,
     ) -> Poll<io::Result<usize>> {
-        /// The least room that is worth a read, and the least start of a frame that is worth a read buffer.
-        const ROOM: usize = 4 << 10;
-        if input.len() < ROOM {
-            if !input.try_reclaim(READ_BUFFER - ROOM) {
-                let start = std::mem::replace(input, SPARE.take().unwrap_or_default());
-                input.reserve(READ_BUFFER);
-                input.extend_from_slice(&start);
-            }
-        } else if input.capacity() - input.len() < ROOM.max(missing) {
-            // Beyond a read buffer, a claimed length earns room only in proportion to what has really come.
-            input.reserve(missing.clamp(ROOM, READ_BUFFER.max(input.len())));
-        }
+        make_room(input, missing);
         let received = pin!(self.read_buf(input)).poll(cx);
         if received.is_pending() && input.len() < ROOM {
             let start = BytesMut::from(&input[..]);
             let mut spare = std::mem::replace(input, start);
             spare.clear();
-            if spare.try_reclaim(READ_BUFFER - ROOM) && spare.capacity() <= 2 * READ_BUFFER {
+            if spare.try_reclaim(READ_BUFFER - ROOM) && spare.capacity() <= LARGE_BUFFER {
                 SPARE.set(Some(spare));
             }
         }
         received
     }
+}
+
+/// Sees to it that a read is worth it.
+#[inline]
+fn make_room(input: &mut BytesMut, missing: usize) {
+    let (length, room) = (input.len(), input.capacity() - input.len());
+    if length < ROOM {
+        const ENOUGH: usize = READ_BUFFER - ROOM;
+        if room < ENOUGH && !input.try_reclaim(ENOUGH) {
+            move_to(input, SPARE.take().unwrap_or_default(), READ_BUFFER);
+        }
+    } else if room < ROOM.max(missing) {
+        make_room_for(input, missing);
+    }
+}
+
+/// As much room as the frame that has begun to arrive lacks: but a claimed length earns it only in proportion to what has
+/// really come.
+fn make_room_for(input: &mut BytesMut, missing: usize) {
+    const EARNED: usize = 3;
+    let length = input.len();
+    let mut room = missing.clamp(ROOM, READ_BUFFER.max(EARNED * length));
+    if length == input.capacity() {
+        // The last read filled it: more has come, of which not every frame is to be moved.
+        room = room.max(LARGE_BUFFER.saturating_sub(length));
+    }
+    if input.try_reclaim(room) {
+        return;
+    }
+    if length + room > LARGE_BUFFER {
+        // It may grow where it is.
+        input.reserve(room);
+    } else {
+        move_to(input, SPARE.take().unwrap_or_default(), length + room);
+    }
+}
+
+/// Moves `input` to an empty buffer, which has this size.
+fn move_to(input: &mut BytesMut, buffer: BytesMut, size: usize) {
+    let start = std::mem::replace(input, buffer);
+    input.reserve(size);
+    input.extend_from_slice(&start);
 }
 
 impl<S: AsyncWrite + Unpin> Transmit for S {
