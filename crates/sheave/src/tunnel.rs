@@ -73,8 +73,7 @@ impl Tunnel {
     /// Sends the response that opens a WebSocket, as [`answer`](Self::answer).
     pub(crate) fn grant(&mut self, response: Response<()>) -> Result<(), h2::Error> {
         let stream = self.unanswered(&response)?.send_response(response, false)?;
-        self.sending =
-            Outlet::Open(Sending { stream, given: 0, is_client: false, finished: false });
+        self.sending = Outlet::Open(Sending { stream, given: 0, is_client: false, finished: false });
         Ok(())
     }
 
