@@ -8,7 +8,7 @@ use crate::frame::MaskingKey;
 #[inline]
 pub fn apply(key: MaskingKey, offset: usize, bytes: &mut [u8]) {
     /// From here on the preparations are worth it, in bytes.
-    const LONG: usize = 512;
+    const LONG: usize = 4 << 10;
     // What stands first in memory is in the lowest bits.
     let narrow = u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32);
     if bytes.len() < LONG { words(narrow, bytes) } else { blocks(narrow, bytes) }
@@ -72,10 +72,10 @@ mod tests {
     #[test]
     fn equals_the_definition_at_every_place() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
-        let plain: Vec<u8> = (0..900).map(|i| (i * 7) as u8).collect();
+        let plain: Vec<u8> = (0..4500).map(|i| (i * 7) as u8).collect();
         for offset in 0..4 {
             for start in 0..66 {
-                for end in [start + 500, start + 511, start + 512, start + 577, 820, 899] {
+                for end in [start + 500, start + 4095, start + 4096, start + 4161, 4430, 4499] {
                     let mut bytes = plain.clone();
                     apply(key, offset, &mut bytes[start..end]);
                     assert_eq!(
