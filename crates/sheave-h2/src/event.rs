@@ -90,7 +90,7 @@ pub enum Event {
     },
 }
 
-/// Up to this length, in bytes, content has memory of its own: a little of it does not hold a large read buffer.
+/// Up to this length, in bytes, content has memory of its own, just as large: a little of it does not hold a large read buffer.
 pub(crate) const SMALL: usize = 2048;
 
 /// What has become of what was to be sent.

@@ -32,7 +32,7 @@ const STREAMS: usize = 1000;
 const MESSAGE: usize = 3000;
 
 /// Both sides are in the same process: half of it is one side's.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_idle_stream_and_an_idle_connection() {
     let _alone = ALONE.lock().await;
     let before = held();

@@ -174,7 +174,7 @@ impl Incoming {
         input: &mut BytesMut,
         replies: &mut impl Replies,
     ) -> Result<Option<Message>, Error> {
-        /// More may be part of a larger buffer, which it would hold.
+        /// More may be part of a larger buffer, which it would hold: as sheave-h2 gives it.
         const MOST: usize = 2 << 10;
         self.short_message(input, replies, |input, start, end| {
             if end < input.capacity() || end > MOST {

@@ -145,13 +145,7 @@ impl Inlet {
         } else {
             // What was cut to its size stays so until its frame is whole: then it may all be taken, or all but a little.
             self.is_loose |= length >= missing;
-            let room = length.max(earned(missing, input.len()));
-            if !input.try_reclaim(room) {
-                let mut larger = h2::buffer(input.len() + room);
-                larger.extend_from_slice(input);
-                replace(input, larger);
-            }
-            input.extend_from_slice(&data);
+            append(input, &data, missing);
             h2::recycle(data);
         }
         Poll::Ready(Ok(length))
@@ -174,6 +168,24 @@ impl Inlet {
             self.is_loose = false;
         }
     }
+}
+
+/// Adds what has come of a frame to its start.
+fn append(input: &mut BytesMut, data: &[u8], missing: usize) {
+    /// What is larger is not used again, and may grow where it is.
+    const USED_AGAIN: usize = 128 << 10;
+    if !input.try_reclaim(data.len()) {
+        let length = input.len();
+        let room = data.len().max(earned(missing, length));
+        if length + room > USED_AGAIN {
+            input.reserve(room);
+        } else {
+            let mut larger = h2::buffer(length + room);
+            larger.extend_from_slice(input);
+            replace(input, larger);
+        }
+    }
+    input.extend_from_slice(data);
 }
 
 /// What was there before may be used again, if it held memory.
@@ -406,6 +418,27 @@ mod tests {
         }
         assert_eq!(input, message);
         assert_eq!(places, [places[0]; 3]);
+    }
+
+    /// A longer one seldom, however short its frames, and takes memory in proportion to what has come.
+    #[test]
+    fn what_comes_of_a_long_frame_is_seldom_moved() {
+        const CLAIMED: usize = 64 << 20;
+        for length in [1, 2100, 16 << 10] {
+            let (mut input, mut moves) = (BytesMut::from(&[0; 14][..]), 0);
+            while input.len() < 2 << 20 {
+                let (content, before) = (vec![input.len() as u8; length], input.clone());
+                let room = input.capacity();
+                append(&mut input, &content, CLAIMED - before.len());
+                assert!(input[..before.len()] == before && input[before.len()..] == content);
+                moves += usize::from(input.capacity() != room);
+                assert!(input.capacity() <= 10 * input.len(), "{} {}", input.capacity(), input.len());
+                if length == 1 && input.len() > 20_000 {
+                    break;
+                }
+            }
+            assert!(moves <= 10, "{length}: {moves}");
+        }
     }
 
     /// Short content is copied together, so that it holds no read buffer: here all of it is one chunk.

@@ -52,7 +52,7 @@ pub(super) struct Driver<T> {
     has_yielded: bool,
     needs_flush: bool,
     timer: Timer,
-    /// When memory that is kept for more streams is given back, if there are none then; and whether there is some.
+    /// When memory that is kept for more is given back, if there are no streams then; and whether there may be some.
     unused: Option<Instant>,
     pub(super) is_used: bool,
     write_timeout: Option<Duration>,
@@ -235,6 +235,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 self.closed(&Error::Closed);
                 return Ok(told);
             }
+            self.is_used = true;
             while let Some(event) = self.core.recv(&mut self.input.bytes, self.now)? {
                 told = true;
                 self.tell(event);

@@ -160,11 +160,7 @@ impl<S: AsyncRead + Unpin> Receive for S {
         let received = pin!(self.read_buf(input)).poll(cx);
         if received.is_pending() && input.len() < ROOM {
             let start = BytesMut::from(&input[..]);
-            let mut spare = std::mem::replace(input, start);
-            spare.clear();
-            if spare.try_reclaim(READ_BUFFER - ROOM) && spare.capacity() <= LARGE_BUFFER {
-                SPARE.set(Some(spare));
-            }
+            keep(std::mem::replace(input, start));
         }
         received
     }
@@ -179,7 +175,8 @@ fn make_room(input: &mut BytesMut, missing: usize) {
         if room < ENOUGH && !input.try_reclaim(ENOUGH) {
             move_to(input, SPARE.take().unwrap_or_default(), READ_BUFFER);
         }
-    } else if room < ROOM.max(missing) {
+    } else if room < ROOM || room < missing && input.capacity() < READ_BUFFER {
+        // It is at the end of its buffer, or has begun there; what was moved for is not moved again before that is full.
         make_room_for(input, missing);
     }
 }
@@ -210,6 +207,15 @@ fn move_to(input: &mut BytesMut, buffer: BytesMut, size: usize) {
     let start = std::mem::replace(input, buffer);
     input.reserve(size);
     input.extend_from_slice(&start);
+    keep(start);
+}
+
+/// Keeps a read buffer of which nobody holds anything for whichever connection reads next.
+fn keep(mut buffer: BytesMut) {
+    buffer.clear();
+    if buffer.try_reclaim(READ_BUFFER - ROOM) && buffer.capacity() <= LARGE_BUFFER {
+        SPARE.set(Some(buffer));
+    }
 }
 
 impl<S: AsyncWrite + Unpin> Transmit for S {
@@ -290,5 +296,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WriteHalf<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         delegate!(self.get_mut(), poll_shutdown, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::*;
+
+    /// However little comes with each read.
+    #[test]
+    fn what_comes_of_a_long_frame_is_seldom_moved() {
+        const CLAIMED: usize = 64 << 20;
+        for (step, total) in [(1, 300 << 10), (1460, 2 << 20), (128 << 10, 8 << 20)] {
+            // It has begun at the end of a read buffer.
+            let mut input = BytesMut::zeroed(READ_BUFFER).split_off(READ_BUFFER - 2 * ROOM);
+            let mut moves = 0;
+            while input.len() < total {
+                let (place, missing) = (input.as_ptr(), CLAIMED - input.len());
+                make_room(&mut input, missing);
+                moves += usize::from(input.as_ptr() != place);
+                let room = input.capacity() - input.len();
+                assert!(room >= ROOM, "{room}");
+                assert!(input.capacity() <= LARGE_BUFFER.max(10 * input.len()), "{}", input.capacity());
+                input.resize(input.len() + step.min(room), 7);
+            }
+            assert!(moves <= 8, "{step}: {moves}");
+        }
     }
 }
