@@ -16,6 +16,7 @@ impl<T> Few<T> {
         self.first.is_none()
     }
 
+    #[cfg(any(feature = "tokio", test))]
     pub(crate) fn first(&self) -> Option<&T> {
         self.first.as_ref()
     }

@@ -169,6 +169,7 @@ impl Incoming {
     }
 
     /// The same, of input of which nothing was taken: a message that is all of its memory is not copied.
+    #[cfg(feature = "tokio")]
     pub(crate) fn recv_whole(
         &mut self,
         input: &mut BytesMut,

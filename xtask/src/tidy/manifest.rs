@@ -31,6 +31,7 @@ pub(crate) const ALLOWED: [(&str, &[&str]); 8] = [
             "futures-sink",
             "http",
             "httpdate",
+            "pin-project-lite",
             "sheave-deflate",
             "sheave-h2",
             "sheave-hpack",

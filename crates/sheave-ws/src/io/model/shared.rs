@@ -21,7 +21,9 @@ pub(super) fn shared() -> Arc<Shared<Peer>> {
 }
 
 fn shared_over(peer: Peer) -> Arc<Shared<Peer>> {
-    let outgoing = Outgoing::new(Role::Server, &Config::default(), || Ok([0; 4]));
+    // There is no runtime that timers could be of.
+    let config = Config::default().write_timeout(None);
+    let outgoing = Outgoing::new(Role::Server, &config, || Ok([0; 4]));
     Arc::new(Shared::new(peer, outgoing, Stall::default(), false))
 }
 
