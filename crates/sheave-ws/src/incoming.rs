@@ -158,7 +158,7 @@ impl Incoming {
         input.is_empty() && self.reading().is_none()
     }
 
-    /// The next message, if it comes [short](Frames::short). For this is the way of most, it is as straight as can be.
+    /// The next message, if it comes [short](Rules::short). For this is the way of most, it is as straight as can be.
     #[inline]
     pub(crate) fn recv_short(
         &mut self,

@@ -244,16 +244,28 @@ impl ReceiveLoop {
         link: &mut impl Link,
     ) -> Poll<Result<Option<Message>, Error>> {
         if self.phase == Phase::Open && !self.input.is_empty() {
-            match self.incoming.recv_short(&mut self.input, link) {
-                Ok(Some(message)) => {
-                    self.passed();
-                    return Poll::Ready(Ok(Some(message)));
-                }
-                Ok(None) => {}
-                Err(error) => self.fail(link, error),
+            let taken = self.incoming.recv_short(&mut self.input, link);
+            if let Some(message) = self.taken(link, taken) {
+                return Poll::Ready(Ok(Some(message)));
             }
         }
         self.poll_more(cx, link)
+    }
+
+    /// The message that was taken, if one was.
+    #[inline]
+    fn taken(&mut self, link: &impl Link, taken: Result<Option<Message>, Error>) -> Option<Message> {
+        match taken {
+            Ok(Some(message)) => {
+                self.passed();
+                Some(message)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                self.fail(link, error);
+                None
+            }
+        }
     }
 
     /// The next message, if it does not lie in the input.
@@ -265,13 +277,9 @@ impl ReceiveLoop {
         if self.phase == Phase::Open && self.incoming.needs_more(&self.input) {
             ready!(self.poll_open(cx, link));
             if self.phase == Phase::Open {
-                match self.incoming.recv_whole(&mut self.input, link) {
-                    Ok(Some(message)) => {
-                        self.passed();
-                        return Poll::Ready(Ok(Some(message)));
-                    }
-                    Ok(None) => {}
-                    Err(error) => self.fail(link, error),
+                let taken = self.incoming.recv_whole(&mut self.input, link);
+                if let Some(message) = self.taken(link, taken) {
+                    return Poll::Ready(Ok(Some(message)));
                 }
             }
         }

@@ -13,7 +13,7 @@ pub(super) struct Exchanges<H> {
     pub(super) handler: Arc<H>,
     pub(super) place: Arc<Place>,
     pub(super) span: Span,
-    pub(super) tasks: Tasks,
+    pub(super) tasks: Arc<Tasks>,
 }
 
 /// A task's part in them. It lasts as long as anything of the task's.
@@ -26,7 +26,7 @@ pub(super) struct Part<H> {
 impl<H> Exchanges<H> {
     /// None yet. They are in the span of now.
     pub(super) fn new(handler: Arc<H>, place: Arc<Place>) -> Arc<Self> {
-        Arc::new(Self { handler, place, span: Span::current(), tasks: Tasks::default() })
+        Arc::new(Self { handler, place, span: Span::current(), tasks: Arc::default() })
     }
 
     /// A part for one more, which is to be spawned before there is another; `None` if there are as many as may be.
@@ -38,15 +38,5 @@ impl<H> Exchanges<H> {
 impl<H> Drop for Part<H> {
     fn drop(&mut self) {
         self.exchanges.tasks.leave(self.place);
-    }
-}
-
-/// Ends all that are left when their connection is gone.
-#[derive(Debug)]
-pub(super) struct AbortAtEnd<H>(pub(super) Arc<Exchanges<H>>);
-
-impl<H> Drop for AbortAtEnd<H> {
-    fn drop(&mut self) {
-        self.0.tasks.abort_all();
     }
 }

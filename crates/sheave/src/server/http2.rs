@@ -10,12 +10,13 @@ use pin_project_lite::pin_project;
 use tracing::Instrument as _;
 
 use super::connection::unanswered;
-use super::exchanges::{AbortAtEnd, Exchanges, Part};
+use super::exchanges::{Exchanges, Part};
 use super::handled::Handled;
 use super::home::{Home, Returned};
 use super::place::Place;
 use super::request::Request;
 use super::response;
+use super::tasks::AbortAtEnd;
 use super::wire::Wire;
 use crate::carrier::Carrier;
 use crate::error::Error;
@@ -38,7 +39,7 @@ where
     place.carry(&carrier);
     let mut connection = handshake_with(line, settings.http2.clone());
     let exchanges = Exchanges::new(handler, Arc::clone(&place));
-    let _cut = AbortAtEnd(Arc::clone(&exchanges));
+    let _cut = AbortAtEnd(Arc::clone(&exchanges.tasks));
     // A handler may take a while to see that its stream is gone.
     let most = (settings.http2.get_max_concurrent_streams() as usize).saturating_mul(2);
     let mut shutdown = pin!(tracker.shutdown());
